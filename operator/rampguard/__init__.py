@@ -1,0 +1,1 @@
+"""Rampguard: safe ramping of in-app experiments on Kubernetes."""

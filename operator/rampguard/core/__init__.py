@@ -1,0 +1,1 @@
+"""Pure decisions: told the time, without I/O."""

@@ -1,0 +1,589 @@
+"""The nouns: what is asked, planned, remembered, seen and decided about one ramp.
+
+Durations are timedelta, instants aware UTC datetime. None means one thing, told beside each field.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+from rampguard.core.reasons import Reason
+
+EnvName = NewType("EnvName", str)
+EnvValue = NewType("EnvValue", str)
+PromQL = NewType("PromQL", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Names one namespaced object."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+# --- asked: the spec ---------------------------------------------------------------------------
+
+
+class NoDataPolicy(StrEnum):
+    """What being blind for longer than maxBlind does."""
+
+    HOLD = "Hold"
+    ROLLBACK = "Rollback"
+    IGNORE = "Ignore"
+
+
+class OnFailure(StrEnum):
+    """What a breach does."""
+
+    ROLLBACK = "Rollback"
+    HOLD = "Hold"
+
+
+class Leave(StrEnum):
+    """What an abort or a deletion does to the share."""
+
+    ROLLBACK = "Rollback"
+    KEEP = "Keep"
+
+
+class GitopsPolicy(StrEnum):
+    """Whether an entry declared in Git blocks the start."""
+
+    ENFORCE = "Enforce"
+    IGNORE = "Ignore"
+
+
+class GateKind(StrEnum):
+    """Gates that a ramp can ask for."""
+
+    START = "Start"
+    EACH_STEP = "EachStep"
+
+
+class GuardrailType(StrEnum):
+    """The kinds of guardrail."""
+
+    EXPOSURE_BALANCE = "ExposureBalance"
+    THRESHOLD = "Threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One container of one Deployment, by name; container None: the Deployment's own or only."""
+
+    name: str
+    container: str | None = None
+    min_pods: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """Values of the arm label."""
+
+    control: str
+    treatment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Where the assignments are counted; assignments is a selector of a counter."""
+
+    source: str = "default"
+    arm_label: str = "variant"
+    assignments: PromQL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guardrail:
+    """A metric rule that may roll back. ExposureBalance has tolerance; Threshold the rest."""
+
+    name: str
+    type: GuardrailType
+    tolerance: float | None = None  # percentage points
+    query: PromQL | None = None
+    maximum: float | None = None
+    minimum: float | None = None
+    lasting: timedelta = timedelta(0)  # `for`: broken without a break for this long
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What the manifest of one ramp asks for, and the facts of its metadata."""
+
+    ref: Ref
+    uid: str
+    generation: int
+    created_at: datetime
+    deleting: bool = False
+    force_delete: bool = False
+    requested_by: str | None = None  # None: nobody signed the request
+    experiment: str
+    env: EnvName
+    targets: tuple[Target, ...]
+    origin: int  # spec.from
+    from_absent: bool = False
+    to: int
+    steps: tuple[int, ...] = ()
+    step_soak: timedelta = timedelta(hours=1)
+    soak: timedelta = timedelta(hours=24)
+    findings: tuple[timedelta, ...] | None = None  # None: the default schedule
+    proof_timeout: timedelta = timedelta(minutes=15)
+    arms: Arms | None = None  # None: no typed guardrail needs them
+    metrics: Metrics | None = None  # None: no typed guardrail needs it
+    guardrails: tuple[Guardrail, ...]
+    alpha: float = 0.01
+    alpha_within_tolerance: float = 0.10
+    no_data: NoDataPolicy = NoDataPolicy.HOLD
+    max_blind: timedelta = timedelta(minutes=10)
+    max_hold: timedelta = timedelta(hours=2)
+    on_failure: OnFailure = OnFailure.ROLLBACK
+    on_delete: Leave = Leave.ROLLBACK
+    gitops: GitopsPolicy = GitopsPolicy.ENFORCE
+    owner: str | None = None  # None: nobody is named
+    gates: frozenset[GateKind] = frozenset()
+    paused: bool = False
+    approve: str | None = None  # None: no approval is asked
+    abort: Leave | None = None  # None: no abort is asked
+
+
+# --- judged --------------------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """What a look says of one guardrail."""
+
+    WITHIN_TOLERANCE = "WithinTolerance"
+    INCONCLUSIVE = "Inconclusive"
+    NO_DATA = "NoData"
+    BREACHED = "Breached"
+    NOT_APPLICABLE = "NotApplicable"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """New assignments per arm in a span of time; readings add."""
+
+    control: float = 0.0
+    treatment: float = 0.0
+
+    def __add__(self, other: "Reading") -> "Reading":
+        return Reading(self.control + other.control, self.treatment + other.treatment)
+
+    @property
+    def total(self) -> float:
+        """Assignments of both arms."""
+        return self.control + self.treatment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A verdict with its numbers; texts are ready to show, numbers None where not applicable."""
+
+    name: str
+    type: GuardrailType
+    verdict: Verdict
+    value: str = ""  # "49.7%"; empty: nothing was measured
+    interval: str = ""  # "[48.7%, 50.7%]"
+    limit: str = ""  # "45% .. 55%"
+    why: str = ""  # a sentence, for NoData and Breached above all
+    number: float | None = None  # value as a number: a share in [0, 1], or the query's sample
+    limits: tuple[float | None, float | None] = (None, None)  # low, high, same unit as number
+    counted: float = 0.0  # observations behind it
+    log_e_null: float | None = None
+    log_e_margin: float | None = None
+    threshold_null: float | None = None
+    threshold_margin: float | None = None
+    could_see: str = ""  # the smallest effect that half of such ramps would have shown
+    onset: datetime | None = None  # when harm seems to have begun; None: unknown
+    attributable: bool = True  # False: may be something that the ramp did not cause
+    query: str = ""  # what was asked, so that anyone can ask again
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What one soak has counted: bins since T0, closed up to counted_to.
+
+    bins[i] holds the assignments of [t0 + i * spacing, t0 + (i + 1) * spacing).
+    """
+
+    t0: datetime
+    counted_to: datetime
+    bins: tuple[Reading, ...] = ()
+    breached: tuple[str, ...] = ()  # names latched for the soak
+    blind_since: datetime | None = None  # None: the last look could see
+    blind_total: timedelta = timedelta(0)
+    unproven_since: datetime | None = None  # None: every pod still runs the value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One judging of all guardrails at one settled instant, with the evidence up to it."""
+
+    at: datetime
+    evidence: Evidence
+    judgements: tuple[Judgement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The unchangeable record at a due instant or at a breach."""
+
+    after: timedelta
+    at: datetime
+    verdict: Verdict
+    evidence: str
+    late: bool = False
+    judgements: tuple[Judgement, ...] = ()
+
+
+# --- remembered: the status ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """The write-ahead record of one target: the way back."""
+
+    deployment: str
+    uid: str
+    container: str
+    value: EnvValue | None  # None: the variable was absent
+    manager: str = ""  # field manager of the value before us; empty: unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """The reason of a decision, with a sentence for people."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a proof has come: the most pods ever proven, and when that last grew."""
+
+    began: datetime
+    proven: int = 0
+    grew: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Nothing is written; because tells what it waits for, None before the first look."""
+
+    since: datetime | None = None
+    because: Because | None = None
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applying:
+    """The value of a step is being written and proven. written: Deployments seen to carry it."""
+
+    since: datetime
+    step: int
+    progress: Progress
+    written: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Soaking:
+    """A proven step is watched."""
+
+    since: datetime
+    step: int
+    evidence: Evidence
+    accepted: tuple[str, ...] = ()  # guardrails whose breach a person accepted
+    judged: tuple[Judgement, ...] = ()  # the latest, for people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollingBack:
+    """The originals are being restored and proven. ends_contested: somebody else took a value."""
+
+    since: datetime
+    because: Because
+    from_step: int
+    progress: Progress
+    ends_contested: bool = False
+    written: tuple[str, ...] = ()  # Deployments seen to carry the original again
+    judged: tuple[Judgement, ...] = ()
+
+
+class Outcome(StrEnum):
+    """How a ramp ended."""
+
+    COMPLETED = "Completed"
+    ROLLED_BACK = "RolledBack"
+    ABORTED = "Aborted"
+    CONTESTED = "Contested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Nothing moves any more. share: what the targets were left at; watched: a soak was seen."""
+
+    since: datetime
+    outcome: Outcome
+    because: Because
+    share: int
+    watched: bool = False
+    judged: tuple[Judgement, ...] = ()
+
+
+Stage = Pending | Applying | Soaking | RollingBack | Ended
+
+
+class Phase(StrEnum):
+    """What people read; a view of the stage and the requests."""
+
+    PENDING = "Pending"
+    BLOCKED = "Blocked"
+    APPLYING = "Applying"
+    SOAKING = "Soaking"
+    PAUSED = "Paused"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    ROLLING_BACK = "RollingBack"
+    COMPLETED = "Completed"
+    ROLLED_BACK = "RolledBack"
+    ABORTED = "Aborted"
+    CONTESTED = "Contested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A question to a person; generation: of the spec when it opened, older approvals are stale."""
+
+    name: str
+    since: datetime
+    why: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the timeline."""
+
+    at: datetime
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.at.strftime('%Y-%m-%dT%H:%M:%SZ')}  {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One condition, as in the Kubernetes API conventions."""
+
+    type: str
+    status: str  # "True" | "False" | "Unknown"
+    reason: str
+    message: str
+    since: datetime
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackRecord:
+    """What a rollback was for and when it was proven; proven_at None: not yet."""
+
+    because: Because
+    started_at: datetime
+    proven_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """All that is remembered of one ramp."""
+
+    stage: Stage = Pending()
+    started_at: datetime | None = None  # None: nothing was ever written
+    originals: tuple[Original, ...] = ()
+    seq: int = 0
+    gates: tuple[Gate, ...] = ()
+    approved: tuple[str, ...] = ()  # gates that a person opened
+    abort: Leave | None = None  # latched when seen; None: not asked
+    findings: tuple[Finding, ...] = ()
+    rollback: RollbackRecord | None = None  # None: no rollback began
+    blind_total: timedelta = timedelta(0)  # over all soaks that ended
+    mixed: timedelta | None = None  # length of the last mixed exposure; None: not measured
+    told: tuple[str, ...] = ()  # keys of repeated notices and stale approvals already told
+    timeline: tuple[Line, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    observed_generation: int = -1
+
+
+# --- seen ----------------------------------------------------------------------------------------
+
+
+class EntryKind(StrEnum):
+    """How a variable stands in a container."""
+
+    LITERAL = "Literal"
+    ABSENT = "Absent"
+    VALUE_FROM = "ValueFrom"
+    DUPLICATE = "Duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A variable in a container; value is None unless it is a literal."""
+
+    kind: EntryKind
+    value: EnvValue | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A field manager of the entry; value: it owns the value, not only the entry's place."""
+
+    manager: str
+    operation: str  # "Apply" | "Update"
+    value: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """The mark of a ramp on a Deployment for one (container, variable)."""
+
+    uid: str
+    name: str
+    original: EnvValue | None  # None: the variable was absent
+    origin: int
+    to: int
+    process: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """A pod that is not proven, and why."""
+
+    pod: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Which pods of a Deployment run the wanted value."""
+
+    desired: int
+    proven: int  # Ready on the wanted value, in the current ReplicaSet
+    others: int  # any other pod that may still serve
+    lagging: tuple[Lag, ...] = ()
+    off_value_ready: tuple[str, ...] = ()  # Ready pods on another value
+    settled: bool = True  # the Deployment controller has seen the current template
+    min_pods: int = 1
+    unreadable: str = ""  # why the pods are not known; empty: they are
+
+    @property
+    def is_proven(self) -> bool:
+        """Every desired pod runs it and nothing else may serve; none at all proves nothing."""
+        return (
+            not self.unreadable
+            and self.settled
+            and self.others == 0
+            and self.proven >= self.desired
+            and (self.proven > 0 or (self.min_pods == 0 and self.desired == 0))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One target as it stands in the cluster."""
+
+    deployment: str
+    uid: str
+    version: str
+    containers: tuple[str, ...]
+    container: str | None  # None: it cannot be resolved
+    entry: Entry
+    owners: tuple[Owner, ...] = ()
+    stamp: Stamp | None = None  # of this (container, variable); None: none
+    stamp_live: bool = False  # the ramp that the stamp names exists (another than ours)
+    env_from: tuple[str, ...] = ()  # sources that could carry the variable
+    declared_by: str = ""  # what declares the entry in Git; empty: nothing seen
+    deleting: bool = False
+    paused: bool = False
+    rolling_out: bool = False
+    desired: int = 1
+    managed: bool = True  # managedFields are present
+    progress_deadline: timedelta = timedelta(minutes=10)
+    template: str = ""  # hash of the pod template without our variable; foreign changes move it
+    revision: str = ""
+    coverage: Coverage | None = None  # None: not asked in this pass
+    refused: str = ""  # the API server's words to a dry run; empty: accepted or not asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one pass saw. workloads[i] belongs to targets[i]; None: no such Deployment."""
+
+    now: datetime
+    workloads: tuple[Workload | None, ...] = ()
+    unreadable: str = ""  # why the cluster could not be read; empty: it was
+    looks: tuple[Look, ...] = ()  # oldest first; those at due findings, then the latest
+    look_failed: str = ""  # why no look could be taken although one was due
+    signals: tuple[str, ...] | None = None  # missing signals; None: not asked, (): all there
+    refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
+    namespace_deleting: bool = False
+    finalizer: bool = False  # ours is on the ramp
+
+
+# --- decided -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """Set the variable of one target; value None removes the entry."""
+
+    original: Original
+    value: EnvValue | None
+    expect: Entry  # what stands there now
+    cause: str  # for kubernetes.io/change-cause
+
+
+@dataclass(frozen=True, slots=True)
+class DropStamp:
+    """Remove our stamp from one target."""
+
+    deployment: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropFinalizer:
+    """Let the API server forget the ramp."""
+
+
+Action = Write | DropStamp | DropFinalizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """An Event for people; key makes it one of its kind within a ramp."""
+
+    reason: Reason
+    message: str
+    key: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one pass does. fenced: stamp the targets first."""
+
+    state: State
+    because: Because
+    actions: tuple[Action, ...] = ()
+    notes: tuple[Note, ...] = ()
+    fenced: bool = False
+    hold_finalizer: bool = False
+    look_again_in: timedelta = field(default=timedelta(seconds=30))

@@ -1,0 +1,1 @@
+"""The shell: one pass over one ramp, through ports only."""

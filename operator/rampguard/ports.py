@@ -1,0 +1,223 @@
+"""What the engine needs of the outside: protocols, the World that bundles them, and the errors.
+
+RampError      answer
+  InvalidSpec  Stalled until a new generation
+  Conflict     somebody else wrote: end the pass, look again at once
+  Unavailable  unknown; from the cluster: back off
+    TimedOut   a write whose outcome is unknown: read again, never resend
+  Refused      403, 422: Stalled in the server's words
+    BadQuery   Prometheus refuses the query
+  NotFound     the object is not there
+  Gone         a watch or a list is too old: start anew
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from rampguard.core.model import PromQL, Ref
+
+Json = dict[str, Any]
+
+
+class RampError(Exception):
+    """Everything that a port may raise; the message says what, where and what to do."""
+
+
+class InvalidSpec(RampError):  # noqa: N818 - the house's names say the fact
+    """The manifest cannot be understood."""
+
+
+class Conflict(RampError):  # noqa: N818
+    """Somebody else wrote first: version, uid, or the object already exists."""
+
+
+class Unavailable(RampError):  # noqa: N818
+    """No usable answer: network, deadline, 429, 5xx. retry_after: as the server asked."""
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TimedOut(Unavailable):
+    """A write without an answer: it may have happened."""
+
+
+class Refused(RampError):  # noqa: N818
+    """The server understood and said no (403, 422, other 4xx)."""
+
+
+class BadQuery(Refused):
+    """Prometheus refuses the query."""
+
+
+class NotFound(RampError):  # noqa: N818
+    """404."""
+
+
+class Gone(RampError):  # noqa: N818
+    """410: the version is too old."""
+
+
+class Resource(StrEnum):
+    """The kinds we touch; the value is the path below the API root."""
+
+    RAMPS = "apis/rampguard.dev/v1alpha1/experimentramps"
+    DEPLOYMENTS = "apis/apps/v1/deployments"
+    REPLICASETS = "apis/apps/v1/replicasets"
+    PODS = "api/v1/pods"
+    NAMESPACES = "api/v1/namespaces"
+    EVENTS = "apis/events.k8s.io/v1/events"
+
+
+class Cluster(Protocol):
+    """The Kubernetes API, as raw JSON. Every call has a deadline of the adapter's own.
+
+    All methods raise Unavailable, Refused, NotFound; writes also Conflict and TimedOut.
+    """
+
+    async def get(self, resource: Resource, ref: Ref) -> Json:
+        """Return the object as it stands now, never from a cache. NAMESPACES: Ref("", name)."""
+        ...
+
+    async def list(
+        self, resource: Resource, namespace: str | None, *, selector: str = "", fresh: bool = True
+    ) -> tuple[Json, ...]:
+        """Return all objects (namespace None: of the cluster), page by page.
+
+        fresh: a consistent read; else the API server may answer from its watch cache.
+        """
+        ...
+
+    def watch(self, resource: Resource, namespace: str, *, selector: str) -> AsyncIterator[Json]:
+        """Yield each changed object from now on; ends when the server ends it; raises Gone."""
+        ...
+
+    async def apply(self, ref: Ref, body: Json, *, dry_run: bool = False) -> Json:
+        """Server-side apply to a Deployment as `rampguard`, forced, pinned by the body.
+
+        body carries metadata.uid and metadata.resourceVersion; a mismatch raises Conflict.
+        """
+        ...
+
+    async def merge_patch(self, resource: Resource, ref: Ref, body: Json) -> Json:
+        """Merge-patch metadata; metadata.uid and resourceVersion in body pin it (Conflict)."""
+        ...
+
+    async def json_patch(self, resource: Resource, ref: Ref, patch: list[Json]) -> Json:
+        """JSON-patch an object; a failed `test` raises Conflict."""
+        ...
+
+    async def put_status(self, ref: Ref, body: Json) -> Json:
+        """Replace the status of a ramp; metadata.resourceVersion in body is required (Conflict)."""
+        ...
+
+    async def create_event(self, event: Json) -> None:
+        """Create an events.k8s.io/v1 Event; Conflict if its name exists."""
+        ...
+
+    async def can_i(self, verb: str, resource: Resource, namespace: str | None, sub: str = "") -> bool:
+        """Say whether we may (SelfSubjectAccessReview)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One series at one instant; value may be NaN or infinite as Prometheus gave it."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series over a range; points in order of time."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[datetime, float], ...]
+
+
+class Metrics(Protocol):
+    """A Prometheus named in our configuration.
+
+    All methods raise Unavailable (no answer, partial answer, warnings, unknown source) and
+    BadQuery.
+    """
+
+    async def instant(self, source: str, query: PromQL, at: datetime) -> tuple[Sample, ...]:
+        """Return the vector at an instant; a scalar is one sample without labels."""
+        ...
+
+    async def span(
+        self, source: str, query: PromQL, start: datetime, end: datetime, step: timedelta
+    ) -> tuple[Series, ...]:
+        """Return the matrix of [start, end], both ends included where the grid meets them."""
+        ...
+
+
+class Clock(Protocol):
+    """The real time, or a test's."""
+
+    def now(self) -> datetime:
+        """Return the instant, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+    async def sleep(self, delay: timedelta) -> None:
+        """Wait."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Our own logs and metrics; never fails a caller."""
+
+    def log(self, level: str, message: str, **facts: object) -> None:
+        """Write one line: a constant message and varying facts."""
+        ...
+
+    def show_ramp(self, ref: Ref, figures: Mapping[str, Any]) -> None:
+        """Set the gauges of one ramp: phase, share, pods, guardrails (see telemetry)."""
+        ...
+
+    def forget_ramp(self, ref: Ref) -> None:
+        """Drop the gauges of a ramp that is gone."""
+        ...
+
+    def count_pass(self, result: str, seconds: float) -> None:
+        """Count one pass by its result: ok, conflict, unavailable, refused, invalid, bug."""
+        ...
+
+    def set_queue(self, queued: int, running: int, overdue: timedelta) -> None:
+        """Set the gauges of the workqueue."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Constants of the operator that shape a pass; wiring fills them from the settings."""
+
+    process: str  # identity of this process, in stamps
+    look: timedelta = timedelta(seconds=30)
+    scrape: timedelta = timedelta(seconds=15)
+    recheck: timedelta = timedelta(seconds=30)  # preconditions and blocked starts
+    pass_deadline: timedelta = timedelta(seconds=45)
+    namespace_label: str = "namespace"
+    pod_label: str = "pod"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside, as one pass sees it. refusals: by ramp uid, of the last pass."""
+
+    cluster: Cluster
+    metrics: Metrics
+    clock: Clock
+    telemetry: Telemetry
+    rules: Rules
+    refusals: dict[str, tuple[str, ...]] = field(default_factory=dict)
