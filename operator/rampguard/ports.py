@@ -11,7 +11,7 @@ RampError      answer
   Gone         a watch or a list is too old: start anew
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -107,7 +107,7 @@ class Cluster(Protocol):
         """Merge-patch metadata; metadata.uid and resourceVersion in body pin it (Conflict)."""
         ...
 
-    async def json_patch(self, resource: Resource, ref: Ref, patch: list[Json]) -> Json:
+    async def json_patch(self, resource: Resource, ref: Ref, patch: Sequence[Json]) -> Json:
         """JSON-patch an object; a failed `test` raises Conflict."""
         ...
 
