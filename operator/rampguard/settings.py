@@ -1,0 +1,179 @@
+"""Our own configuration: one YAML file and a few variables of the environment; wiring reads it."""
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from rampguard.adapters.prometheus import Source
+from rampguard.core.plan import Tempo
+
+# Variables of the environment that win over the file, and the field that each sets.
+OVERRIDES = {
+    "RAMPGUARD_LOG_LEVEL": "logLevel",
+    "RAMPGUARD_PORT": "port",
+    "RAMPGUARD_CONTEXT": "context",
+}
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+
+
+class BadSettings(Exception):  # noqa: N818 - the house's names say the fact
+    """The configuration cannot be used; the message says file, field and what is expected."""
+
+
+def _duration(value: Any) -> Any:
+    """Understand `90s`, `5m`, `1h30m`; anything else is refused by name."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"([0-9]{1,6}[hms])+", value):
+        raise ValueError("a duration such as 30s, 5m or 1h30m is expected")
+    parts = re.findall(r"([0-9]+)([hms])", value)
+    return sum((timedelta(**{UNITS[unit]: int(n)}) for n, unit in parts), timedelta())
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("a URL such as http://prometheus.monitoring:9090 is expected")
+    if "@" in parts.netloc:
+        raise ValueError("no user in a URL; name files by usernameFile and passwordFile")
+    if parts.query or parts.fragment:
+        raise ValueError("a URL without ? and # is expected; /api/v1/query is added to it")
+    return value
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), Field(gt=timedelta(0), le=timedelta(hours=1))
+]
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
+    )
+
+
+class Prometheus(_Model):
+    """One Prometheus that ramps may name."""
+
+    url: Annotated[str, AfterValidator(_url)]
+    ca_file: Path | None = None
+    token_file: Path | None = None
+    username_file: Path | None = None
+    password_file: Path | None = None
+    headers: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.username_file is None) != (self.password_file is None):
+            raise ValueError("usernameFile and passwordFile are needed together")
+        if self.token_file and self.username_file:
+            raise ValueError("either tokenFile or usernameFile and passwordFile, not both")
+        return self
+
+    def as_source(self) -> Source:
+        """Return what the adapter takes."""
+        return Source(**dict(self))
+
+
+class Settings(_Model):
+    """Everything that can be set. namespaces: empty means the whole cluster."""
+
+    prometheus: dict[Name, Prometheus] = {}
+    look_interval: Duration = timedelta(seconds=30)
+    scrape_interval: Duration = timedelta(seconds=15)
+    namespaces: tuple[Name, ...] = ()
+    namespace_label: str = Field("namespace", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+    pod_label: str = Field("pod", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+    port: int = Field(8080, ge=1, le=65535)
+    workers: int = Field(16, ge=1, le=64)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    context: str | None = None  # of the kubeconfig; None: the pod's own, else the current one
+
+    @property
+    def tempo(self) -> Tempo:
+        """How often the operator looks."""
+        return Tempo(look=self.look_interval, scrape=self.scrape_interval)
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The configured Prometheus servers by name."""
+        return {name: one.as_source() for name, one in self.prometheus.items()}
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read the settings; path None: defaults. The environment wins over the file.
+
+    Raises BadSettings with one line per mistake.
+    """
+    overrides = {field: name for name, field in OVERRIDES.items() if name in environment}
+    told = _read(path) if path else {}
+    told |= {field: environment[name] for field, name in overrides.items()}
+    try:
+        return Settings.model_validate(told)
+    except ValidationError as error:
+        raise BadSettings("\n".join(_lines(error, path, overrides))) from error
+
+
+def process_identity(environment: Mapping[str, str]) -> str:
+    """Return a name that no other process has: the pod's, and a random part."""
+    return f"{environment.get('POD_NAME') or 'outside'}-{secrets.token_hex(4)}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        told = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise BadSettings(f"{path}: is no YAML: {error}") from error
+    if told is None:
+        return {}
+    if not isinstance(told, dict):
+        raise BadSettings(f"{path}: fields with values are expected, such as `port: 8080`")
+    return told
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key stands once: of two the latter would win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Build a mapping; raise on a key that stands twice."""
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def _lines(error: ValidationError, path: Path | None, told: Mapping[str, str]) -> Iterator[str]:
+    """Say of each mistake where it stands and what is expected."""
+    for mistake in error.errors(include_url=False):
+        field = ".".join(str(part) for part in mistake["loc"])
+        where = told.get(field) or f"{path}: {field}".removesuffix(": ")
+        yield f"{where}: {_expected(mistake['type'], mistake['msg'])}"
+
+
+def _expected(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "no such field"
+    return message.removeprefix("Value error, ").removeprefix("Input ")
