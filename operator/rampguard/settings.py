@@ -37,19 +37,20 @@ class BadSettings(Exception):  # noqa: N818 - the house's names say the fact
     """The configuration cannot be used; the message says file, field and what is expected."""
 
 
-def _duration(value: Any) -> Any:
-    """Understand `90s`, `5m`, `1h30m`; anything else is refused by name."""
-    if isinstance(value, timedelta):
-        return value
+def _duration(value: object) -> timedelta:
+    """Understand `90s`, `5m`, `1m30s`."""
     if not isinstance(value, str) or not re.fullmatch(r"([0-9]{1,6}[hms])+", value):
-        raise ValueError("a duration such as 30s, 5m or 1h30m is expected")
+        raise ValueError("a duration such as 30s, 5m or 1m30s is expected")
     parts = re.findall(r"([0-9]+)([hms])", value)
-    return sum((timedelta(**{UNITS[unit]: int(n)}) for n, unit in parts), timedelta())
+    duration = sum((timedelta(**{UNITS[unit]: int(n)}) for n, unit in parts), timedelta())
+    if not timedelta(seconds=1) <= duration <= timedelta(hours=1):
+        raise ValueError("a duration from 1s to 1h is expected")
+    return duration
 
 
 def _url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError("a URL such as http://prometheus.monitoring:9090 is expected")
     if "@" in parts.netloc:
         raise ValueError("no user in a URL; name files by usernameFile and passwordFile")
@@ -58,9 +59,7 @@ def _url(value: str) -> str:
     return value
 
 
-Duration = Annotated[
-    timedelta, BeforeValidator(_duration), Field(gt=timedelta(0), le=timedelta(hours=1))
-]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Name = Annotated[str, Field(pattern=NAME)]
 
 

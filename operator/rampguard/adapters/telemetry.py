@@ -43,7 +43,9 @@ LEVELS = logging.getLevelNamesMapping()
 class RealTelemetry:
     """Implements ports.Telemetry; counts API calls and renders /metrics besides."""
 
-    def __init__(self, *, level: str = "info", stream: TextIO | None = None) -> None:
+    def __init__(
+        self, *, level: str = "info", stream: TextIO | None = None, most: int = MOST_RAMPS
+    ) -> None:
         self._log = structlog.wrap_logger(
             structlog.WriteLogger(stream or sys.stderr),
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level.upper()]),
@@ -58,7 +60,8 @@ class RealTelemetry:
         self._registry = CollectorRegistry()
         for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
             self._registry.register(collector)
-        self._ramps = _Ramps()
+        self._ramps = _Ramps(most)
+        self._told = False
         self._registry.register(self._ramps)
         self._passes = self._counter("rampguard_passes", "Passes over ramps.", "result")
         self._seconds = Histogram(
@@ -96,8 +99,9 @@ class RealTelemetry:
 
     def show_ramp(self, ref: Ref, figures: Mapping[str, Any]) -> None:
         """Set the gauges of one ramp; the head of this module names the figures."""
-        if not self._ramps.show(ref, figures):
-            self.log("warning", "too many ramps for /metrics", ramp=str(ref), most=MOST_RAMPS)
+        if not self._ramps.show(ref, figures) and not self._told:
+            self._told = True
+            self.log("warning", "more ramps than /metrics shows", first_hidden=str(ref))
 
     def forget_ramp(self, ref: Ref) -> None:
         """Drop the gauges of a ramp that is gone."""
@@ -160,12 +164,13 @@ _Sample = tuple[str, tuple[str, ...], float]  # name, labels after namespace and
 class _Ramps(Collector):
     """The gauges of the ramps, made anew at each scrape: what is gone leaves no series behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._shown: dict[Ref, tuple[_Sample, ...]] = {}
 
     def show(self, ref: Ref, figures: Mapping[str, Any]) -> bool:
         """Keep the figures of a ramp; False: there are too many ramps already."""
-        if ref not in self._shown and len(self._shown) >= MOST_RAMPS:
+        if ref not in self._shown and len(self._shown) >= self._most:
             return False
         self._shown[ref] = tuple(_samples(figures))
         return True

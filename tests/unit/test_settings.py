@@ -1,0 +1,139 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rampguard.adapters.prometheus import Source
+from rampguard.core.plan import Tempo
+from rampguard.settings import BadSettings, Settings, load, process_identity
+
+FULL = """
+prometheus:
+  default: {url: "http://prometheus.monitoring:9090/base"}
+  secured:
+    url: https://thanos.example
+    caFile: /etc/ca.crt
+    tokenFile: /etc/token
+    headers: {X-Scope-OrgID: shop}
+lookInterval: 1m30s
+scrapeInterval: 5s
+namespaces: [shop, calc]
+port: 9000
+workers: 4
+logLevel: debug
+"""
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_nothing_set_means_the_defaults(tmp_path):
+    assert load(None, {}) == Settings()
+    assert load(written(tmp_path / "c.yaml", "# nothing\n"), {}) == Settings()
+    assert Settings().tempo == Tempo()
+    assert (Settings().port, Settings().workers, Settings().namespaces) == (8080, 16, ())
+
+
+def test_a_file_sets_all(tmp_path):
+    settings = load(written(tmp_path / "c.yaml", FULL), {})
+    assert settings.tempo == Tempo(look=timedelta(seconds=90), scrape=timedelta(seconds=5))
+    assert settings.namespaces == ("shop", "calc")
+    assert (settings.port, settings.workers, settings.log_level) == (9000, 4, "debug")
+    assert settings.sources == {
+        "default": Source(url="http://prometheus.monitoring:9090/base"),
+        "secured": Source(
+            url="https://thanos.example",
+            ca_file=Path("/etc/ca.crt"),
+            token_file=Path("/etc/token"),
+            headers={"X-Scope-OrgID": "shop"},
+        ),
+    }
+
+
+def test_the_environment_wins(tmp_path):
+    environment = {
+        "RAMPGUARD_LOG_LEVEL": "error",
+        "RAMPGUARD_PORT": "1234",
+        "RAMPGUARD_CONTEXT": "kind-rampguard",
+        "OTHER": "x",
+    }
+    settings = load(written(tmp_path / "c.yaml", FULL), environment)
+    assert (settings.log_level, settings.port) == ("error", 1234)
+    assert settings.context == "kind-rampguard"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("prot: 1", "prot: no such field"),
+        ("port: 0", "port: should be greater than or equal to 1"),
+        ("port: many", "port: should be a valid integer"),
+        ("workers: 1000", "workers: should be less than or equal to 64"),
+        ("logLevel: loud", "logLevel: should be 'debug', 'info', 'warning' or 'error'"),
+        ("lookInterval: 30", "lookInterval: a duration such as 30s, 5m or 1m30s is expected"),
+        ("lookInterval: 30 s", "lookInterval: a duration such as"),
+        ("lookInterval: 0s", "lookInterval: a duration from 1s to 1h"),
+        ("lookInterval: 999999h", "lookInterval: a duration from 1s to 1h"),
+        ("scrapeInterval: [1]", "scrapeInterval: a duration such as"),
+        ("namespaces: shop", "namespaces: should be a valid tuple"),
+        ("namespaces: [Shop]", "namespaces.0: String should match|namespaces.0: should match"),
+        ("podLabel: a-b", "podLabel: .*should match"),
+        ("prometheus: {default: {}}", "prometheus.default.url: .*required"),
+        ("prometheus: {default: {url: nowhere}}", "prometheus.default.url: a URL such as"),
+        ("prometheus: {default: {url: 'ftp://x'}}", "prometheus.default.url: a URL such as"),
+        ("prometheus: {default: {url: 'http://[x'}}", "prometheus.default.url: "),
+        ("prometheus: {default: {url: 'http://x:port'}}", "prometheus.default.url: Port could not"),
+        ("prometheus: {default: {url: 'http://a:b@x'}}", "prometheus.default.url: no user"),
+        ("prometheus: {default: {url: 'http://x?a=b'}}", "prometheus.default.url: a URL without"),
+        (
+            "prometheus: {default: {url: 'http://x', usernameFile: /u}}",
+            "prometheus.default: usernameFile and passwordFile are needed together",
+        ),
+        (
+            "prometheus: {d: {url: 'http://x', tokenFile: /t, usernameFile: /u, passwordFile: /p}}",
+            "prometheus.d: either tokenFile",
+        ),
+        ("prometheus: {default: {url: 'http://x', headers: {a: 1}}}", "headers.a: .*valid string"),
+        ("prometheus: {d: {url: 'http://x'}, d: {url: 'http://y'}}", "d stands twice"),
+        ("port: 1\nport: 2", "port stands twice"),
+        ("? [a, b]\n: 1", "is no YAML|fields with values"),
+        ("1: 2", "1: Keys should be strings"),
+        ("- port", "fields with values are expected"),
+        ("just words", "fields with values are expected"),
+        ("a: [", "is no YAML"),
+        ("a: !!python/object:os.system x", "is no YAML"),
+    ],
+)
+def test_nonsense_is_refused_with_file_field_and_what_is_expected(tmp_path, text, words):
+    path = written(tmp_path / "c.yaml", text)
+    with pytest.raises(BadSettings, match=words) as caught:
+        load(path, {})
+    assert str(path) in str(caught.value)
+
+
+def test_each_mistake_has_its_line(tmp_path):
+    with pytest.raises(BadSettings) as caught:
+        load(written(tmp_path / "c.yaml", "port: 0\nworkers: 0\nprot: 1\n"), {})
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_mistake_in_the_environment_names_the_variable():
+    with pytest.raises(BadSettings, match=r"^RAMPGUARD_PORT: should be a valid integer"):
+        load(None, {"RAMPGUARD_PORT": "x"})
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(BadSettings, match=r"none\.yaml: cannot be read"):
+        load(tmp_path / "none.yaml", {})
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(BadSettings, match=r"b\.yaml: "):
+        load(tmp_path / "b.yaml", {})
+
+
+def test_no_two_processes_share_an_identity():
+    environment = {"POD_NAME": "rampguard-7d9"}
+    assert process_identity(environment).startswith("rampguard-7d9-")
+    assert process_identity(environment) != process_identity(environment)
+    assert process_identity({}).startswith("outside-")
