@@ -38,7 +38,6 @@ CALL = aiohttp.ClientTimeout(total=15, connect=5)
 # The server sends a bookmark about once a minute: a longer silence is a dead stream.
 WATCH = aiohttp.ClientTimeout(total=None, connect=5, sock_read=70)
 WATCH_SECONDS = "290"  # whole: the server refuses "290.0"
-PAGE = 500
 LONGEST_LINE = 16 * 1024 * 1024  # bytes of one event of a watch
 LONGEST_WAIT = timedelta(seconds=30)  # that a server may ask of us
 RATE = 100.0  # calls a second, and the burst
@@ -46,6 +45,15 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 ACCESS_REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 METHODS = {"patch": "PATCH", "update": "PUT", "create": "POST"}
 OURS: Query = (("fieldManager", "rampguard"), ("fieldValidation", "Strict"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a call and a watch may take, and how many objects a page of a list holds."""
+
+    call: aiohttp.ClientTimeout = CALL
+    watch: aiohttp.ClientTimeout = WATCH
+    page: int = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +87,7 @@ class KubernetesCluster:
         *,
         log_in: Callable[[], Awaitable[None]] | None = None,
         on_call: OnCall | None = None,
-        call_timeout: aiohttp.ClientTimeout = CALL,
-        watch_timeout: aiohttp.ClientTimeout = WATCH,
+        limits: Limits | None = None,
     ) -> None:
         # A watch holds a connection for minutes: a bounded pool would starve the calls.
         configuration.connection_pool_maxsize = 0
@@ -88,8 +95,7 @@ class KubernetesCluster:
         self._api.user_agent = "rampguard"
         self._log_in = log_in
         self._on_call = on_call
-        self._call_timeout = call_timeout
-        self._watch_timeout = watch_timeout
+        self._limits = limits or Limits()
         self._turn = 0.0
 
     @classmethod
@@ -135,7 +141,7 @@ class KubernetesCluster:
 
     async def _pages(self, call: _Call, start: Query) -> tuple[Json, ...]:
         found: list[Json] = []
-        limited = (*call.query, ("limit", str(PAGE)))
+        limited = (*call.query, ("limit", str(self._limits.page)))
         page = (*limited, *start)
         while True:
             answer = await self._send(replace(call, query=page))
@@ -150,18 +156,20 @@ class KubernetesCluster:
     ) -> AsyncIterator[Json]:
         """Yield each object as it stands, then each change; a deleted one as it last stood.
 
-        What stands comes first so that nothing is lost between a list and a watch. Ends when the
-        server ends it; raises Gone, and Unavailable after a long silence.
+        What stands, as far as the server's cache knows, comes first: so nothing is lost between
+        a list and a watch. Ends when the server ends it; raises Gone, and Unavailable after a
+        long silence.
         """
         query = (
             ("watch", "true"),
+            ("resourceVersion", "0"),
             ("allowWatchBookmarks", "true"),
             ("timeoutSeconds", WATCH_SECONDS),
             ("labelSelector", selector),
         )
         call = _all("watch", resource, namespace, query)
         with self._counted(call):
-            response = await self._open(call, self._watch_timeout)
+            response = await self._open(call, self._limits.watch)
             try:
                 if response.status != HTTPStatus.OK:
                     raise _error(call, response.status, _parsed(await response.read()))
@@ -237,7 +245,7 @@ class KubernetesCluster:
 
     async def _send(self, call: _Call) -> Json:
         with self._counted(call):
-            response = await self._open(call, self._call_timeout)
+            response = await self._open(call, self._limits.call)
             with _transport(call):
                 answer = _parsed(await response.read())
             if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:

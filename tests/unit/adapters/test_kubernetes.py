@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from kubernetes.aio.client import Configuration
 
-from rampguard.adapters.kubernetes import KubernetesCluster
+from rampguard.adapters.kubernetes import KubernetesCluster, Limits
 from rampguard.core.model import Ref
 from rampguard.ports import (
     Conflict,
@@ -29,8 +29,10 @@ from rampguard.ports import (
 API = Ref("shop", "api")
 PINNED = {"metadata": {"uid": "u1", "resourceVersion": "7"}}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-QUICK = aiohttp.ClientTimeout(total=0.3, connect=0.2)
-CURT = aiohttp.ClientTimeout(total=None, connect=0.2, sock_read=0.3)
+QUICK = Limits(
+    call=aiohttp.ClientTimeout(total=0.3, connect=0.2),
+    watch=aiohttp.ClientTimeout(total=None, connect=0.2, sock_read=0.3),
+)
 
 
 @asynccontextmanager
@@ -50,7 +52,7 @@ async def api(handler: Handler, **options) -> AsyncIterator[KubernetesCluster]:
 @asynccontextmanager
 async def cluster_at(host: str, **options) -> AsyncIterator[KubernetesCluster]:
     configuration = Configuration(host=host)
-    cluster = KubernetesCluster(configuration, call_timeout=QUICK, watch_timeout=CURT, **options)
+    cluster = KubernetesCluster(configuration, limits=QUICK, **options)
     try:
         yield cluster
     finally:
@@ -401,6 +403,7 @@ async def test_a_watch_asks_for_bookmarks_and_an_end():
         await watched(cluster)
     assert server.asked[0][2] == {
         "watch": "true",
+        "resourceVersion": "0",
         "allowWatchBookmarks": "true",
         "timeoutSeconds": "290",
         "labelSelector": "app=api",
