@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from rampguard.core.model import PromQL, Ref
+from rampguard.core.plan import Tempo
 
 Json = dict[str, Any]
 
@@ -203,9 +204,7 @@ class Rules:
     """Constants of the operator that shape a pass; wiring fills them from the settings."""
 
     process: str  # identity of this process, in stamps
-    look: timedelta = timedelta(seconds=30)
-    scrape: timedelta = timedelta(seconds=15)
-    recheck: timedelta = timedelta(seconds=30)  # preconditions and blocked starts
+    tempo: Tempo
     pass_deadline: timedelta = timedelta(seconds=45)
     namespace_label: str = "namespace"
     pod_label: str = "pod"

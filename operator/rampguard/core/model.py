@@ -237,6 +237,7 @@ class Finding:
 
     after: timedelta
     at: datetime
+    share: int  # percent, the value that was watched
     verdict: Verdict
     evidence: str
     late: bool = False
@@ -301,6 +302,7 @@ class Soaking:
     step: int
     evidence: Evidence
     accepted: tuple[str, ...] = ()  # guardrails whose breach a person accepted
+    templates: tuple[str, ...] = ()  # hash of each target's pod template when last seen
     judged: tuple[Judgement, ...] = ()  # the latest, for people
 
 
@@ -480,6 +482,7 @@ class Coverage:
     lagging: tuple[Lag, ...] = ()
     off_value_ready: tuple[str, ...] = ()  # Ready pods on another value
     settled: bool = True  # the Deployment controller has seen the current template
+    leftovers: tuple[Lag, ...] = ()  # pods that still run a value of the ramp
     min_pods: int = 1
     unreadable: str = ""  # why the pods are not known; empty: they are
 

@@ -1,0 +1,125 @@
+"""What a ramp will do, worked out from what is asked: values, soaks, findings, instants."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rampguard.core.model import Ask, EnvValue, Finding, Soaking
+
+DEFAULT_FINDINGS = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tempo:
+    """How often the operator looks. scrape: the scrape interval of Prometheus."""
+
+    look: timedelta = timedelta(seconds=30)
+    scrape: timedelta = timedelta(seconds=15)
+    recheck: timedelta = timedelta(seconds=30)  # blocked and waiting starts
+    proving: timedelta = timedelta(seconds=2)  # pods while a change is being proven
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One ramp, step by step; values, soaks and findings run in parallel, one entry a step."""
+
+    ask: Ask
+    tempo: Tempo
+    values: tuple[int, ...]
+    soaks: tuple[timedelta, ...]
+    findings: tuple[tuple[timedelta, ...], ...]
+
+    def literal(self, step: int) -> EnvValue:
+        """Return the value of a step as the variable carries it."""
+        return EnvValue(str(self.values[step]))
+
+    @property
+    def origin(self) -> EnvValue | None:
+        """The literal that must stand before the ramp; None: the variable must be absent."""
+        return None if self.ask.from_absent else EnvValue(str(self.ask.origin))
+
+    @property
+    def last(self) -> int:
+        """Index of the step at the goal."""
+        return len(self.values) - 1
+
+
+def make_plan(ask: Ask, tempo: Tempo) -> Plan:
+    """Work out the steps, their soaks and the instants of their findings."""
+    values = (*ask.steps, ask.to)
+    soaks = (*(ask.step_soak for _ in ask.steps), ask.soak)
+    return Plan(
+        ask=ask,
+        tempo=tempo,
+        values=values,
+        soaks=soaks,
+        findings=tuple(schedule(ask.findings, soak) for soak in soaks),
+    )
+
+
+def schedule(asked: tuple[timedelta, ...] | None, soak: timedelta) -> tuple[timedelta, ...]:
+    """Return when findings of one soak are due, after its start.
+
+    Asked ones as far as they fit; by default 1 h, 6 h, 24 h as far as they fit, and the end.
+    """
+    if asked is None:
+        return tuple(sorted({*(f for f in DEFAULT_FINDINGS if f <= soak), soak}))
+    return tuple(sorted({f for f in asked if f <= soak}))
+
+
+def soak_end(plan: Plan, stage: Soaking) -> datetime:
+    """Return when the soak of the current step may end."""
+    return stage.since + plan.soaks[stage.step]
+
+
+def due_findings(
+    plan: Plan, stage: Soaking, recorded: tuple[Finding, ...], until: datetime
+) -> tuple[timedelta, ...]:
+    """Return the findings of the current soak due by an instant and not yet recorded."""
+    share = plan.values[stage.step]
+    have = {f.after for f in recorded if f.share == share}
+    return tuple(
+        after
+        for after in plan.findings[stage.step]
+        if after not in have and stage.since + after <= until
+    )
+
+
+def next_finding(
+    plan: Plan, stage: Soaking, recorded: tuple[Finding, ...]
+) -> datetime | None:
+    """Return when the next finding of the current soak is due; None: all are recorded."""
+    due = due_findings(plan, stage, recorded, soak_end(plan, stage))
+    return stage.since + due[0] if due else None
+
+
+def look_instants(
+    plan: Plan, stage: Soaking, recorded: tuple[Finding, ...], now: datetime
+) -> tuple[datetime, ...]:
+    """Return the settled instants to judge in this pass, oldest first.
+
+    A settled instant lies one scrape interval back, so that asking again gives the same answer.
+    Findings and the end of the soak are judged at their own instants, the rest on a grid from T0.
+    """
+    settled = now - plan.tempo.scrape
+    if stage.evidence.unproven_since is not None:
+        settled = min(settled, stage.evidence.unproven_since)
+    steps = (settled - stage.since) // plan.tempo.look
+    instants = {stage.since + after for after in due_findings(plan, stage, recorded, settled)}
+    end = soak_end(plan, stage)
+    if stage.since < end <= settled:
+        instants.add(end)
+    if steps > 0:
+        instants.add(stage.since + steps * plan.tempo.look)
+    return tuple(sorted(at for at in instants if at > stage.evidence.counted_to))
+
+
+def until_next_look(plan: Plan, stage: Soaking, now: datetime) -> timedelta:
+    """Return how long until the next look is worth taking."""
+    settled = now - plan.tempo.scrape
+    done = (settled - stage.since) // plan.tempo.look
+    nexts = [stage.since + max(done + 1, 1) * plan.tempo.look]
+    end = soak_end(plan, stage)
+    if end > settled:
+        nexts.append(end)
+    pause = min(nexts) - settled
+    return max(pause, timedelta(milliseconds=100))
