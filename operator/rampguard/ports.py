@@ -17,8 +17,30 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from rampguard.core.model import PromQL, Ref
+from rampguard.core.model import PromQL, Ref, Sample, Series
 from rampguard.core.plan import Tempo
+
+__all__ = [
+    "BadQuery",
+    "Clock",
+    "Cluster",
+    "Conflict",
+    "Gone",
+    "InvalidSpec",
+    "Json",
+    "Metrics",
+    "NotFound",
+    "RampError",
+    "Refused",
+    "Resource",
+    "Rules",
+    "Sample",
+    "Series",
+    "Telemetry",
+    "TimedOut",
+    "Unavailable",
+    "World",
+]
 
 Json = dict[str, Any]
 
@@ -120,25 +142,11 @@ class Cluster(Protocol):
         """Create an events.k8s.io/v1 Event; Conflict if its name exists."""
         ...
 
-    async def can_i(self, verb: str, resource: Resource, namespace: str | None, sub: str = "") -> bool:
+    async def can_i(
+        self, verb: str, resource: Resource, namespace: str | None, sub: str = ""
+    ) -> bool:
         """Say whether we may (SelfSubjectAccessReview)."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One series at one instant; value may be NaN or infinite as Prometheus gave it."""
-
-    labels: Mapping[str, str]
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One series over a range; points in order of time."""
-
-    labels: Mapping[str, str]
-    points: tuple[tuple[datetime, float], ...]
 
 
 class Metrics(Protocol):

@@ -3,6 +3,7 @@
 Durations are timedelta, instants aware UTC datetime. None means one thing, told beside each field.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -150,6 +151,25 @@ class Ask:
     paused: bool = False
     approve: str | None = None  # None: no approval is asked
     abort: Leave | None = None  # None: no abort is asked
+
+
+# --- measured ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One series at one instant; value may be NaN or infinite as Prometheus gave it."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series over a range; points in order of time."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[datetime, float], ...]
 
 
 # --- judged --------------------------------------------------------------------------------------

@@ -84,9 +84,7 @@ def due_findings(
     )
 
 
-def next_finding(
-    plan: Plan, stage: Soaking, recorded: tuple[Finding, ...]
-) -> datetime | None:
+def next_finding(plan: Plan, stage: Soaking, recorded: tuple[Finding, ...]) -> datetime | None:
     """Return when the next finding of the current soak is due; None: all are recorded."""
     due = due_findings(plan, stage, recorded, soak_end(plan, stage))
     return stage.since + due[0] if due else None
