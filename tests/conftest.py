@@ -3,8 +3,10 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
 from skips import missing
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -39,8 +41,8 @@ def cluster() -> Kubectl:
 
     def kubectl(*args: str, **options: object) -> subprocess.CompletedProcess[str]:
         command = ["kubectl", *args]
-        told = {"capture_output": True, "text": True, "timeout": 120, "check": False} | options
-        return subprocess.run(command, **told)  # type: ignore[call-overload,no-any-return]
+        told: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 120} | options
+        return subprocess.run(command, check=False, **told)
 
     try:
         context = kubectl("config", "current-context").stdout.strip()
