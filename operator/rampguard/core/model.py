@@ -277,6 +277,11 @@ class Original:
     value: EnvValue | None  # None: the variable was absent
     manager: str = ""  # field manager of the value before us; empty: unknown
 
+    @property
+    def target(self) -> str:
+        """Name the target: deployment/container."""
+        return f"{self.deployment}/{self.container}"
+
 
 @dataclass(frozen=True, slots=True)
 class Because:
@@ -306,7 +311,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applying:
-    """The value of a step is being written and proven. written: Deployments seen to carry it."""
+    """The value of a step is being written and proven. written: targets seen to carry it."""
 
     since: datetime
     step: int
@@ -323,6 +328,7 @@ class Soaking:
     evidence: Evidence
     accepted: tuple[str, ...] = ()  # guardrails whose breach a person accepted
     templates: tuple[str, ...] = ()  # hash of each target's pod template when last seen
+    rules: str = ""  # digest of the guardrails that the evidence is for
     judged: tuple[Judgement, ...] = ()  # the latest, for people
 
 
@@ -335,7 +341,7 @@ class RollingBack:
     from_step: int
     progress: Progress
     ends_contested: bool = False
-    written: tuple[str, ...] = ()  # Deployments seen to carry the original again
+    written: tuple[str, ...] = ()  # targets seen to carry the original again
     judged: tuple[Judgement, ...] = ()
 
 
@@ -541,6 +547,7 @@ class Workload:
     progress_deadline: timedelta = timedelta(minutes=10)
     template: str = ""  # hash of the pod template without our variable; foreign changes move it
     revision: str = ""
+    cause: str = ""  # kubernetes.io/change-cause; it moves with a write of ours
     coverage: Coverage | None = None  # None: not asked in this pass
     refused: str = ""  # the API server's words to a dry run; empty: accepted or not asked
 
