@@ -1,0 +1,146 @@
+"""Applying: a value is written on every target, in order, and proven on every pod."""
+
+from dataclasses import replace
+
+from rampguard.core.model import (
+    Applying,
+    Because,
+    Coverage,
+    Decision,
+    Evidence,
+    Note,
+    Observation,
+    OnFailure,
+    Soaking,
+    State,
+)
+from rampguard.core.moves import ask_person, grown, note, overdue, patience, told_once
+from rampguard.core.plan import Plan
+from rampguard.core.reasons import Reason
+from rampguard.core.restore import roll_back
+from rampguard.core.targets import advance, carried, missing_write, taken
+
+
+def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decision:
+    """Finish the transaction: all targets proven, or all of them restored."""
+    places = advance(plan, state, seen, stage.step, stage.written)
+    if lost := taken(plan, places):
+        return roll_back(plan, state, seen, lost, contested=True)
+    if seen.refusals:
+        refused = Because(Reason.WRITE_REFUSED, "; ".join(seen.refusals))
+        return roll_back(plan, state, seen, refused)
+    stage = replace(
+        stage,
+        written=carried(places, stage.written),
+        progress=grown(stage.progress, proven_pods(seen), seen.now),
+    )
+    state = replace(state, stage=stage)
+    writes = tuple(w for p in places if (w := missing_write(plan, p)) is not None)
+    if not writes and all_proven(seen):
+        return _soak(plan, state, stage, seen)
+    if not writes and readable(seen) and overdue(plan, seen, stage.progress):
+        return _too_slow(plan, state, stage, seen)
+    state, notes = _slow(plan, state, stage, seen)
+    return Decision(
+        state=state,
+        because=Because(Reason.APPLYING, lag_text(plan, seen, stage.step)),
+        actions=writes,
+        notes=notes,
+        look_again_in=plan.tempo.proving,
+    )
+
+
+def coverages(seen: Observation) -> tuple[Coverage, ...]:
+    """Return what is known of the pods of each target."""
+    found = (w.coverage for w in seen.workloads if w is not None)
+    return tuple(c for c in found if c is not None)
+
+
+def all_proven(seen: Observation) -> bool:
+    """Say whether every pod of every target is proven; an unknown target is not."""
+    known = coverages(seen)
+    return 0 < len(known) == len(seen.workloads) and all(c.is_proven for c in known)
+
+
+def readable(seen: Observation) -> bool:
+    """Say whether the pods of every target are known."""
+    known = coverages(seen)
+    return len(known) == len(seen.workloads) and not any(c.unreadable for c in known)
+
+
+def proven_pods(seen: Observation) -> int:
+    """Return how many pods are proven, over all targets."""
+    return sum(c.proven for c in coverages(seen))
+
+
+def lag_text(plan: Plan, seen: Observation, step: int) -> str:
+    """Say how many pods run the value, and which do not and why, the first three by name."""
+    known = coverages(seen)
+    text = f"{proven_pods(seen)} of {sum(c.desired for c in known)} pods run {plan.values[step]}"
+    if blind := next((c.unreadable for c in known if c.unreadable), ""):
+        return f"{text}; pods cannot be read: {blind}"
+    lagging = [lag for c in known for lag in c.lagging]
+    named = ", ".join(f"{lag.pod} ({lag.why})" for lag in lagging[:3])
+    rest = f" and {len(lagging) - 3} more" if len(lagging) > 3 else ""  # noqa: PLR2004 - as above
+    return f"{text}; waiting for {named}{rest}" if named else text
+
+
+def _soak(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decision:
+    """Begin to watch, one scrape after the proof, so that mixed exposure stays out."""
+    t0 = seen.now + plan.tempo.scrape
+    value, pods = plan.values[stage.step], proven_pods(seen)
+    soaking = Soaking(
+        since=t0,
+        step=stage.step,
+        evidence=Evidence(t0=t0, counted_to=t0),
+        templates=templates(seen),
+        rules=rules(plan),
+    )
+    mixed = t0 - stage.since
+    proven = note(
+        Reason.PODS_PROVEN,
+        f"{pods} of {pods} pods proven at {value}"
+        f" (mixed exposure {round(mixed.total_seconds())}s, left out of the guardrails)",
+        stage.step,
+        t0.isoformat(),
+    )
+    until = t0 + plan.soaks[stage.step]
+    text = f"at {value}% until {until:%Y-%m-%dT%H:%M:%SZ}"
+    started = note(Reason.SOAK_STARTED, f"soak started: {text}", stage.step, t0.isoformat())
+    return Decision(
+        state=replace(state, stage=soaking, mixed=mixed),
+        because=Because(Reason.SOAKING, text),
+        notes=(proven, started),
+        look_again_in=plan.tempo.scrape,
+    )
+
+
+def templates(seen: Observation) -> tuple[str, ...]:
+    """Return the hash of each target's pod template, without our variable."""
+    return tuple(w.template if w else "" for w in seen.workloads)
+
+
+def rules(plan: Plan) -> str:
+    """Return what the evidence of a soak depends on; a change restarts it."""
+    return ";".join(
+        f"{g.name}={g.tolerance},{g.maximum},{g.minimum},{g.dry_run}" for g in plan.ask.guardrails
+    )
+
+
+def _too_slow(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decision:
+    text = f"no progress for {patience(plan, seen)}: {lag_text(plan, seen, stage.step)}"
+    because = Because(Reason.PROOF_TIMEOUT, text)
+    if plan.ask.on_failure is OnFailure.ROLLBACK:
+        return roll_back(plan, state, seen, because)
+    asked, notes = ask_person(plan, state, "breach", text, seen.now)
+    return Decision(state=asked, because=because, notes=notes, look_again_in=plan.tempo.proving)
+
+
+def _slow(
+    plan: Plan, state: State, stage: Applying, seen: Observation
+) -> tuple[State, tuple[Note, ...]]:
+    """Tell a proof that stands still for half of its patience, once."""
+    if (seen.now - stage.progress.grew) * 2 <= patience(plan, seen):
+        return state, ()
+    text = lag_text(plan, seen, stage.step)
+    return told_once(state, note(Reason.PROOF_SLOW, text, stage.step, warning=True))

@@ -1,0 +1,198 @@
+"""The state machine: what is remembered and what is seen become what is done next.
+
+    Pending      everything holds                     -> Applying(0), originals recorded
+    Pending      stamp without memory                 -> Ended(Contested)
+    Pending      at the goal | abort | deleted        -> Ended
+    Applying     every pod proven                     -> Soaking
+    Applying     taken | refused | no progress        -> RollingBack
+    Soaking      its end, everything known            -> Applying(step + 1) | Ended(Completed)
+    Soaking      taken | harm | blind, by policy      -> RollingBack
+    any of both  abort | deleted                      -> RollingBack | Ended(Aborted), as asked
+    RollingBack  no pod runs a value of ours          -> Ended(RolledBack | Contested)
+    Ended        -                                    stays; stamps and finalizer go
+    any          namespace goes | forced deletion     -> Ended, let go at once
+
+An unknown leads nowhere: the stage stays and is looked at again.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from rampguard.core.applying import applying
+from rampguard.core.model import (
+    Applying,
+    Because,
+    Decision,
+    DropFinalizer,
+    Ended,
+    Gate,
+    Leave,
+    Line,
+    Note,
+    Observation,
+    Outcome,
+    Pending,
+    Progress,
+    RollingBack,
+    Soaking,
+    Stage,
+    State,
+    Write,
+)
+from rampguard.core.moves import end, note, told_once
+from rampguard.core.plan import Plan
+from rampguard.core.reasons import Reason
+from rampguard.core.restore import ended, roll_back, rolling_back, step_of
+from rampguard.core.soak import soaking
+from rampguard.core.start import pending
+
+LINES = 20  # kept of the timeline
+
+
+def decide(plan: Plan, state: State, seen: Observation) -> Decision:
+    """Choose the next stage, the actions it needs, and when to look again."""
+    heard, notes = _hear(plan, state, seen)
+    decision = _let_go(plan, heard, seen) or _unreadable(plan, heard, seen)
+    if decision is None:
+        decision = _interrupted(plan, heard, seen) or _walk(plan, heard, seen)
+    return _sealed(plan, state, seen, replace(decision, notes=(*notes, *decision.notes)))
+
+
+def _walk(plan: Plan, state: State, seen: Observation) -> Decision:
+    match state.stage:
+        case Pending() as stage:
+            return pending(plan, state, stage, seen)
+        case Applying() as stage:
+            return applying(plan, state, stage, seen)
+        case Soaking() as stage:
+            return soaking(plan, state, stage, seen)
+        case RollingBack() as stage:
+            return rolling_back(plan, state, stage, seen)
+        case Ended() as stage:
+            return ended(plan, state, stage, seen)
+        case other:
+            assert_never(other)
+
+
+def _hear(plan: Plan, state: State, seen: Observation) -> tuple[State, tuple[Note, ...]]:
+    """Take in what people ask: an abort is latched, an approval opens its gate."""
+    if plan.ask.abort is not None and state.abort is None:
+        state = replace(state, abort=plan.ask.abort)
+    name = plan.ask.approve
+    if name is None:
+        return state, ()
+    gate = next((g for g in state.gates if g.name == name), None)
+    if gate is not None and plan.ask.generation > gate.generation:
+        return _approved(plan, state, gate, seen)
+    if name in state.approved or not state.gates:
+        return state, ()
+    waiting = ", ".join(g.name for g in state.gates)
+    text = f"approve: {name} opens nothing, the open gate is {waiting}"
+    stale = note(Reason.APPROVAL_STALE, text, name, waiting, warning=True)
+    return told_once(state, stale)
+
+
+def _approved(
+    plan: Plan, state: State, gate: Gate, seen: Observation
+) -> tuple[State, tuple[Note, ...]]:
+    by = f" by {plan.ask.requested_by}" if plan.ask.requested_by else ""
+    opened = replace(
+        state,
+        gates=tuple(g for g in state.gates if g is not gate),
+        approved=(*state.approved, gate.name),
+        stage=_accepting(state.stage, seen) if gate.name.startswith("breach") else state.stage,
+    )
+    return opened, (note(Reason.APPROVED, f"gate {gate.name} was opened{by}", gate.name),)
+
+
+def _accepting(stage: Stage, seen: Observation) -> Stage:
+    """Return the stage after a person accepted what stood against it."""
+    match stage:
+        case Soaking():
+            return replace(
+                stage, accepted=tuple(sorted({*stage.accepted, *stage.evidence.breached}))
+            )
+        case Applying():
+            return replace(stage, progress=Progress(began=seen.now, grew=seen.now))
+        case _:
+            return stage
+
+
+def _let_go(plan: Plan, state: State, seen: Observation) -> Decision | None:
+    """End at once where the object must go: its namespace goes, or a person forces it."""
+    if not plan.ask.deleting or not (seen.namespace_deleting or plan.ask.force_delete):
+        return None
+    if seen.namespace_deleting:
+        because = Because(Reason.DELETED, "the namespace is being deleted")
+    else:
+        text = "deleted by force: nothing was restored; the stamps keep the originals"
+        because = Because(Reason.FORCE_DELETED, text)
+    drop = (DropFinalizer(),) if seen.finalizer else ()
+    if isinstance(state.stage, Ended):
+        return Decision(state=state, because=because, actions=drop)
+    share = _share(plan, state)
+    decision = end(state, seen, Outcome.ABORTED, because, share=share)
+    return replace(decision, actions=drop)
+
+
+def _unreadable(plan: Plan, state: State, seen: Observation) -> Decision | None:
+    if not seen.unreadable:
+        return None
+    because = Because(Reason.CLUSTER_UNREADABLE, seen.unreadable)
+    return Decision(state=state, because=because, look_again_in=plan.tempo.proving)
+
+
+def _interrupted(plan: Plan, state: State, seen: Observation) -> Decision | None:
+    """Answer an abort or a deletion of a ramp that is under way."""
+    if not isinstance(state.stage, Applying | Soaking):
+        return None
+    if state.abort is not None:
+        leave, reason = state.abort, Reason.ABORT_ASKED
+        by = plan.ask.requested_by
+        text = f"{by} asked to abort" if by else "abort was asked"
+    elif plan.ask.deleting:
+        leave, reason, text = plan.ask.on_delete, Reason.DELETED, "the ramp was deleted"
+    else:
+        return None
+    if leave is Leave.ROLLBACK:
+        return roll_back(plan, state, seen, Because(reason, text))
+    share = _share(plan, state)
+    kept = Because(reason, f"{text}; {plan.ask.env} stays at {share}")
+    return end(state, seen, Outcome.ABORTED, kept, share=share)
+
+
+def _share(plan: Plan, state: State) -> int:
+    """Return what the targets carry now, in percent."""
+    if isinstance(state.stage, Pending) or not state.originals:
+        return plan.ask.origin
+    return plan.values[step_of(plan, state.stage)]
+
+
+def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) -> Decision:
+    """Add what every decision carries: timeline, generation, sequence, fence and finalizer."""
+    state = decision.state
+    writes = any(isinstance(action, Write) for action in decision.actions)
+    moved = type(state.stage) is not type(before.stage)
+    fenced = bool(state.originals) and (writes or moved) and not _forced(state)
+    lines = tuple(Line(seen.now, n.message) for n in decision.notes)
+    under_way = isinstance(state.stage, Applying | Soaking | RollingBack)
+    return replace(
+        decision,
+        state=replace(
+            state,
+            seq=state.seq + 1 if fenced else state.seq,
+            timeline=(*state.timeline, *lines)[-LINES:],
+            observed_generation=plan.ask.generation,
+        ),
+        fenced=fenced,
+        hold_finalizer=under_way and not seen.finalizer and not plan.ask.deleting,
+    )
+
+
+def _forced(state: State) -> bool:
+    """Say whether the ramp was let go: then nothing is stamped any more."""
+    stage = state.stage
+    return isinstance(stage, Ended) and stage.because.reason in {
+        Reason.FORCE_DELETED,
+        Reason.DELETED,
+    }

@@ -1,0 +1,133 @@
+"""The pieces that every stage's decision is made of: notes, gates, ends."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from rampguard.core.model import (
+    Because,
+    Decision,
+    Ended,
+    Evidence,
+    Gate,
+    Judgement,
+    Note,
+    Observation,
+    Outcome,
+    Progress,
+    State,
+)
+from rampguard.core.plan import Plan
+from rampguard.core.reasons import Reason
+
+IDLE = timedelta(hours=1)  # an ended ramp: every change of it wakes us anyway
+
+
+def note(reason: Reason, message: str, *key: object, warning: bool = False) -> Note:
+    """Return an Event; the key tells it from others of its reason within the ramp."""
+    return Note(
+        reason=reason,
+        message=message,
+        key="/".join(map(str, (reason, *key))),
+        warning=warning,
+    )
+
+
+def told_once(state: State, one: Note) -> tuple[State, tuple[Note, ...]]:
+    """Return the note if it was not told before, and the state that remembers it."""
+    if one.key in state.told:
+        return state, ()
+    return replace(state, told=(*state.told, one.key)), (one,)
+
+
+def gate_open(state: State, kind: str) -> Gate | None:
+    """Return the open gate of a kind: start, step-N or breach."""
+    return next((g for g in state.gates if _is(g.name, kind)), None)
+
+
+def was_approved(state: State, kind: str) -> bool:
+    """Say whether a person opened a gate of a kind."""
+    return any(_is(name, kind) for name in state.approved)
+
+
+def ask_person(
+    plan: Plan, state: State, kind: str, why: str, now: datetime
+) -> tuple[State, tuple[Note, ...]]:
+    """Put a question to a person, once.
+
+    Its name is new, and not what spec.approve says already: an approval from before it was asked
+    can never open it.
+    """
+    if gate_open(state, kind):
+        return state, ()
+    used = {*state.approved, plan.ask.approve}
+    name = next(n for n in (kind, *(f"{kind}-{i}" for i in range(2, 99))) if n not in used)
+    gate = Gate(name=name, since=now, why=why, generation=plan.ask.generation)
+    asked = note(Reason.APPROVAL_ASKED, f"gate {name} waits for a person: {why}", name)
+    return replace(state, gates=(*state.gates, gate)), (asked,)
+
+
+def end(  # noqa: PLR0913 - the facts of an end, all named by the caller
+    state: State,
+    seen: Observation,
+    outcome: Outcome,
+    because: Because,
+    *,
+    share: int,
+    watched: bool = False,
+    judged: tuple[Judgement, ...] = (),
+) -> Decision:
+    """End the ramp."""
+    stage = Ended(
+        since=seen.now,
+        outcome=outcome,
+        because=because,
+        share=share,
+        watched=watched,
+        judged=judged,
+    )
+    return Decision(
+        state=replace(state, stage=stage, gates=()),
+        because=because,
+        notes=(
+            note(
+                because.reason,
+                because.message,
+                "end",
+                warning=outcome is not Outcome.COMPLETED,
+            ),
+        ),
+        look_again_in=timedelta(0) if seen.finalizer else IDLE,
+    )
+
+
+def overdue(plan: Plan, seen: Observation, progress: Progress, *, times: int = 1) -> bool:
+    """Say whether a proof made no progress for too long, or drags on beyond ten such times."""
+    limit = patience(plan, seen)
+    return seen.now - progress.grew > limit * times or seen.now - progress.began > 10 * limit
+
+
+def patience(plan: Plan, seen: Observation) -> timedelta:
+    """Return how long a proof may stand still; never below a target's progressDeadlineSeconds."""
+    deadlines = (w.progress_deadline for w in seen.workloads if w is not None)
+    return max(plan.ask.proof_timeout, *deadlines, timedelta(0))
+
+
+def grown(progress: Progress, proven: int, now: datetime) -> Progress:
+    """Return the progress after a look at the pods; only a new most counts as progress."""
+    if proven <= progress.proven:
+        return progress
+    return replace(progress, proven=proven, grew=now)
+
+
+def blind_for(evidence: Evidence, now: datetime) -> timedelta:
+    """Return how long a soak has been blind without a break."""
+    return now - evidence.blind_since if evidence.blind_since else timedelta(0)
+
+
+def blind_in_all(evidence: Evidence, now: datetime) -> timedelta:
+    """Return how long a soak was blind."""
+    return evidence.blind_total + blind_for(evidence, now)
+
+
+def _is(name: str, kind: str) -> bool:
+    return name == kind or name.startswith(f"{kind}-")

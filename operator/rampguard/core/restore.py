@@ -1,0 +1,189 @@
+"""RollingBack and Ended: the originals come back and are proven, then everything is let go."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from rampguard.core.model import (
+    Action,
+    Because,
+    Decision,
+    DropFinalizer,
+    DropStamp,
+    Ended,
+    Leave,
+    Note,
+    Observation,
+    Original,
+    Outcome,
+    Progress,
+    RollbackRecord,
+    RollingBack,
+    Soaking,
+    Stage,
+    State,
+    Workload,
+)
+from rampguard.core.moves import IDLE, blind_in_all, end, grown, note, overdue, patience, told_once
+from rampguard.core.plan import Plan
+from rampguard.core.reasons import Reason
+from rampguard.core.targets import Place, Standing, carried, missing_write, restoration, show
+
+
+def roll_back(
+    plan: Plan, state: State, seen: Observation, because: Because, *, contested: bool = False
+) -> Decision:
+    """Begin to restore the originals."""
+    stage = state.stage
+    began = RollingBack(
+        since=seen.now,
+        because=because,
+        from_step=step_of(plan, stage),
+        progress=Progress(began=seen.now, grew=seen.now),
+        ends_contested=contested,
+        judged=stage.judged if isinstance(stage, Soaking) else (),
+    )
+    begun = replace(
+        state,
+        stage=began,
+        gates=(),
+        rollback=RollbackRecord(because=because, started_at=seen.now),
+        blind_total=state.blind_total + _blind(stage, seen.now),
+    )
+    names = ", ".join(o.deployment for o in reversed(state.originals))
+    value = show(state.originals[-1].value) if state.originals else ""
+    started = note(
+        Reason.ROLLBACK_STARTED,
+        f"{plan.ask.env} {plan.values[began.from_step]} -> {value} on {names}: {because.message}",
+        seen.now.isoformat(),
+        warning=True,
+    )
+    decision = rolling_back(plan, begun, began, seen)
+    return replace(decision, notes=(started, *decision.notes))
+
+
+def rolling_back(plan: Plan, state: State, stage: RollingBack, seen: Observation) -> Decision:
+    """Write the originals that are still missing, then wait until no pod runs our value."""
+    places = restoration(plan, state, seen, stage.written)
+    written = carried(places, stage.written)
+    stage = replace(
+        stage,
+        written=written,
+        ends_contested=stage.ends_contested or any(p.standing is Standing.TAKEN for p in places),
+        progress=grown(stage.progress, _restored_pods(places), seen.now),
+    )
+    state = replace(state, stage=stage)
+    writes = tuple(w for p in places if (w := missing_write(plan, p)) is not None)
+    if not writes and all(_is_back(p) for p in places):
+        return _verified(plan, state, stage, seen)
+    state, notes = _overdue(plan, state, stage, seen)
+    return Decision(
+        state=state,
+        because=Because(Reason.ROLLING_BACK, stage.because.message),
+        actions=writes,
+        notes=notes,
+        look_again_in=plan.tempo.recheck if seen.refusals else plan.tempo.proving,
+    )
+
+
+def ended(plan: Plan, state: State, stage: Ended, seen: Observation) -> Decision:
+    """Let go of stamps and finalizer; a ramp whose status was lost keeps them for a person."""
+    if stage.because.reason is Reason.STATUS_LOST:
+        if _undo_asked(plan, state):
+            found = originals_from_stamps(plan, seen)
+            because = Because(Reason.ABORT_ASKED, "the originals come from the stamps")
+            return roll_back(plan, replace(state, originals=found), seen, because)
+        if not _leave_asked(plan, state):
+            return Decision(state=state, because=stage.because, look_again_in=plan.tempo.recheck)
+    actions: tuple[Action, ...] = ()
+    if seen.finalizer:
+        stamped = tuple(w for w in seen.workloads if w and own_stamp(plan, w) and w.container)
+        drops = tuple(DropStamp(w.deployment, w.container or "") for w in stamped)
+        actions = (*drops, DropFinalizer())
+    return Decision(state=state, because=stage.because, actions=actions, look_again_in=IDLE)
+
+
+def own_stamp(plan: Plan, workload: Workload) -> bool:
+    """Say whether a target carries a stamp of this ramp, or of an earlier object of its name."""
+    stamp = workload.stamp
+    if stamp is None:
+        return False
+    return stamp.uid == plan.ask.uid or (
+        stamp.name == plan.ask.ref.name and not workload.stamp_live
+    )
+
+
+def originals_from_stamps(plan: Plan, seen: Observation) -> tuple[Original, ...]:
+    """Return the way back as the stamps tell it."""
+    return tuple(
+        Original(
+            deployment=w.deployment,
+            uid=w.uid,
+            container=w.container,
+            value=w.stamp.original,
+        )
+        for w in seen.workloads
+        if w and w.stamp and w.container and own_stamp(plan, w)
+    )
+
+
+def step_of(plan: Plan, stage: Stage) -> int:
+    """Return the step that a stage is about; of an ended ramp the last one."""
+    return getattr(stage, "step", plan.last)
+
+
+def _undo_asked(plan: Plan, state: State) -> bool:
+    deleted = plan.ask.deleting and plan.ask.on_delete is Leave.ROLLBACK
+    return state.abort is Leave.ROLLBACK or (state.abort is None and deleted)
+
+
+def _leave_asked(plan: Plan, state: State) -> bool:
+    deleted = plan.ask.deleting and plan.ask.on_delete is Leave.KEEP
+    return state.abort is Leave.KEEP or deleted
+
+
+def _restored_pods(places: tuple[Place, ...]) -> int:
+    found = (p.workload.coverage for p in places if p.workload)
+    return sum(c.proven for c in found if c)
+
+
+def _is_back(place: Place) -> bool:
+    """Say whether nothing of a target runs a value of ours; zero pods count."""
+    if place.standing is Standing.GONE or place.workload is None:
+        return True
+    pods = place.workload.coverage
+    return pods is not None and not pods.unreadable and pods.settled and not pods.leftovers
+
+
+def _verified(plan: Plan, state: State, stage: RollingBack, seen: Observation) -> Decision:
+    record = state.rollback or RollbackRecord(because=stage.because, started_at=stage.since)
+    done = replace(state, rollback=replace(record, proven_at=seen.now))
+    outcome = Outcome.CONTESTED if stage.ends_contested else Outcome.ROLLED_BACK
+    verified = note(
+        Reason.ROLLBACK_VERIFIED,
+        f"no pod runs {plan.ask.env}={plan.values[stage.from_step]} any more;"
+        " users keep an arm that they were assigned until their cookie ends",
+        seen.now.isoformat(),
+    )
+    decision = end(done, seen, outcome, stage.because, share=plan.ask.origin, judged=stage.judged)
+    return replace(decision, notes=(verified, *decision.notes))
+
+
+def _overdue(
+    plan: Plan, state: State, stage: RollingBack, seen: Observation
+) -> tuple[State, tuple[Note, ...]]:
+    """Tell a rollback that stands still, again after each further patience."""
+    if not overdue(plan, seen, stage.progress):
+        return state, ()
+    waited = seen.now - stage.progress.grew
+    late = note(
+        Reason.ROLLBACK_OVERDUE,
+        f"pods do not come back to the original of {plan.ask.env}; see condition PodsProven",
+        int(waited / patience(plan, seen)),
+        stage.since.isoformat(),
+        warning=True,
+    )
+    return told_once(state, late)
+
+
+def _blind(stage: Stage, now: datetime) -> timedelta:
+    return blind_in_all(stage.evidence, now) if isinstance(stage, Soaking) else timedelta(0)

@@ -1,0 +1,392 @@
+"""Soaking: a proven step is watched until its soak is over, harm is shown, or a person decides."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from rampguard.core.applying import all_proven, coverages, lag_text, readable, rules, templates
+from rampguard.core.durations import show_duration
+from rampguard.core.guardrails import worst
+from rampguard.core.model import (
+    Because,
+    Decision,
+    Evidence,
+    Finding,
+    GateKind,
+    Judgement,
+    Look,
+    NoDataPolicy,
+    Note,
+    Observation,
+    OnFailure,
+    Outcome,
+    Soaking,
+    State,
+    Verdict,
+)
+from rampguard.core.moves import (
+    ask_person,
+    blind_for,
+    blind_in_all,
+    end,
+    note,
+    told_once,
+    was_approved,
+)
+from rampguard.core.plan import Plan, due_findings, soak_end, until_next_look
+from rampguard.core.preflight import step_preflight
+from rampguard.core.reasons import Reason
+from rampguard.core.restore import roll_back
+from rampguard.core.start import apply_step
+from rampguard.core.targets import advance, taken
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A soak as it is being thought through in one pass."""
+
+    state: State
+    stage: Soaking
+    notes: tuple[Note, ...] = ()
+
+    def told(self, *notes: Note) -> "Watched":
+        """Return this with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def with_evidence(self, **facts: object) -> "Watched":
+        """Return this with other evidence."""
+        evidence = replace(self.stage.evidence, **facts)  # type: ignore[arg-type]  # as named
+        return replace(self, stage=replace(self.stage, evidence=evidence))
+
+
+def soaking(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Decision:
+    """Watch: a revert stops it, harm rolls it back, an unknown holds it, its end moves it on."""
+    everywhere = tuple(o.target for o in state.originals)
+    places = advance(plan, state, seen, stage.step, everywhere)
+    if lost := taken(plan, places):
+        return roll_back(plan, state, seen, lost, contested=True)
+    watched = Watched(state, stage)
+    for take_in in (_rules_changed, _looks, _pods, _blindness):
+        watched = take_in(plan, watched, seen)
+    decision = _answer(plan, watched, seen)
+    return replace(decision, notes=(*watched.notes, *decision.notes))
+
+
+def deciding(plan: Plan, stage: Soaking, judged: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
+    """Return the judgements that can move the ramp: of rules that decide, and not accepted."""
+    return tuple(j for j in serious(plan, judged) if j.name not in stage.accepted)
+
+
+def serious(plan: Plan, judged: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
+    """Return the judgements that apply, without those of a dry run."""
+    quiet = {g.name for g in plan.ask.guardrails if g.dry_run}
+    return tuple(
+        j for j in judged if j.name not in quiet and j.verdict is not Verdict.NOT_APPLICABLE
+    )
+
+
+def _rules_changed(plan: Plan, watched: Watched, seen: Observation) -> Watched:
+    """Let the evidence begin anew when somebody moved a limit."""
+    now = rules(plan)
+    if watched.stage.rules == now:
+        return watched
+    t0 = seen.now + plan.tempo.scrape
+    stage = replace(watched.stage, rules=now, judged=(), evidence=Evidence(t0=t0, counted_to=t0))
+    text = "the guardrails were changed; their evidence begins anew"
+    return Watched(watched.state, stage, watched.notes).told(
+        note(Reason.GUARDRAIL_CHANGED, text, plan.ask.generation, warning=True)
+    )
+
+
+def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
+    """Leave out of the evidence what is counted while not every pod is proven."""
+    stage = watched.stage
+    now = templates(seen)
+    if stage.templates != now and readable(seen):
+        who = ", ".join(
+            f"{w.deployment} (revision {w.revision or 'unknown'})"
+            for w, before in zip(seen.workloads, stage.templates, strict=False)
+            if w and w.template != before
+        )
+        text = f"somebody changed the pod template of {who}; the proof begins anew"
+        watched = replace(watched, stage=replace(stage, templates=now)).told(
+            note(Reason.TEMPLATE_CHANGED, text, seen.now.isoformat(), warning=True)
+        )
+        return _lost(watched, seen.now) if not all_proven(seen) else watched
+    if stage.evidence.unproven_since is None:
+        if not _off_value(seen):
+            return watched
+        text = f"not every pod is proven any more: {lag_text(plan, seen, stage.step)}"
+        lost = note(Reason.PODS_LOST, text, seen.now.isoformat(), warning=True)
+        return _lost(watched, seen.now).told(lost)
+    if not all_proven(seen):
+        return watched
+    back = note(
+        Reason.PODS_PROVEN,
+        f"proven again: {lag_text(plan, seen, stage.step)}; the time between is left out",
+        seen.now.isoformat(),
+    )
+    counted = seen.now + plan.tempo.scrape
+    return watched.with_evidence(unproven_since=None, counted_to=counted).told(back)
+
+
+def _lost(watched: Watched, now: datetime) -> Watched:
+    since = watched.stage.evidence.unproven_since or now
+    return watched.with_evidence(unproven_since=since)
+
+
+def _off_value(seen: Observation) -> bool:
+    """Say whether a Ready pod is off the value, or none is left that is on it."""
+    return any(
+        c.off_value_ready or (c.proven == 0 and c.min_pods > 0)
+        for c in coverages(seen)
+        if not c.unreadable
+    )
+
+
+def _looks(plan: Plan, watched: Watched, seen: Observation) -> Watched:
+    for look in seen.looks:
+        # Evidence that began anew in this very pass has nothing to do with looks at the old one.
+        if look.evidence.t0 == watched.stage.evidence.t0:
+            watched = _look(plan, watched, look, seen.now)
+    return watched
+
+
+def _look(plan: Plan, watched: Watched, look: Look, now: datetime) -> Watched:
+    """Take one look in: its closed bins, its breaches, the findings due, verdicts that moved."""
+    stage = watched.stage
+    told = deciding(plan, stage, look.judgements)
+    before = frozenset(stage.evidence.breached)
+    latched = before.union(j.name for j in told if j.verdict is Verdict.BREACHED)
+    moved = _verdicts(look.judgements) != _verdicts(stage.judged)
+    closed = look.evidence.counted_to != stage.evidence.counted_to
+    watched = watched.with_evidence(
+        bins=look.evidence.bins,
+        counted_to=look.evidence.counted_to,
+        breached=tuple(sorted(latched)),
+    )
+    found = tuple(_findings(plan, watched, look, now, harm=latched != before))
+    if moved or closed or found:
+        watched = replace(watched, stage=replace(watched.stage, judged=look.judgements))
+    recorded = (*watched.state.findings, *found)
+    notes = (_told(finding) for finding in found)
+    return replace(watched, state=replace(watched.state, findings=recorded)).told(*notes)
+
+
+def _findings(
+    plan: Plan, watched: Watched, look: Look, now: datetime, *, harm: bool
+) -> Iterator[Finding]:
+    """Yield the findings that a look gives: those due at it, and one at a new breach.
+
+    A due look without data waits for maxBlind: Prometheus may yet tell what was.
+    """
+    stage = watched.stage
+    due = due_findings(plan, stage, watched.state.findings, look.at)
+    verdict = worst(serious(plan, look.judgements))
+    for after in due:
+        instant = stage.since + after
+        if verdict is Verdict.NO_DATA and now - instant <= plan.ask.max_blind:
+            continue
+        late = now - instant > 2 * plan.tempo.look + plan.tempo.scrape
+        yield _finding(plan, stage, look, after, verdict, late=late)
+    if harm and not due:
+        yield _finding(plan, stage, look, look.at - stage.since, Verdict.BREACHED, late=False)
+
+
+def _finding(  # noqa: PLR0913 - the facts of a record
+    plan: Plan, stage: Soaking, look: Look, after: timedelta, verdict: Verdict, *, late: bool
+) -> Finding:
+    return Finding(
+        after=after,
+        at=look.at,
+        share=plan.values[stage.step],
+        verdict=verdict,
+        evidence=evidence_text(look.judgements),
+        late=late,
+        judgements=look.judgements,
+    )
+
+
+def evidence_text(judgements: tuple[Judgement, ...]) -> str:
+    """Say what was seen of each guardrail, for one line."""
+    return "; ".join(
+        " ".join(part for part in (j.name, j.value or j.why, j.interval) if part)
+        for j in judgements
+    )
+
+
+def _told(finding: Finding) -> Note:
+    late = " (late)" if finding.late else ""
+    text = f"{show_duration(finding.after)} finding at {finding.share}%: {finding.verdict}{late}"
+    return note(
+        Reason.FINDING_RECORDED,
+        f"{text}; {finding.evidence}",
+        finding.share,
+        finding.after,
+        warning=finding.verdict is Verdict.BREACHED,
+    )
+
+
+def _verdicts(judgements: tuple[Judgement, ...]) -> tuple[tuple[str, Verdict], ...]:
+    return tuple((j.name, j.verdict) for j in judgements)
+
+
+def _blindness(plan: Plan, watched: Watched, seen: Observation) -> Watched:
+    """Tell when the guardrails stop seeing, when they see again, and that they stay blind."""
+    if not seen.looks and not seen.look_failed:
+        return watched
+    evidence, ask = watched.stage.evidence, plan.ask
+    why = seen.look_failed or _unseen(plan, watched, seen.looks[-1])
+    if not why:
+        if evidence.blind_since is None:
+            return watched
+        total = blind_in_all(evidence, seen.now)
+        return watched.with_evidence(blind_since=None, blind_total=total)
+    if evidence.blind_since is None:
+        text = f"{why} (allowed: {show_duration(ask.max_blind)})"
+        told = note(Reason.GUARDRAIL_NO_DATA, text, seen.now.isoformat(), warning=True)
+        return watched.with_evidence(blind_since=seen.now).told(told)
+    blind = blind_for(evidence, seen.now)
+    if ask.no_data is not NoDataPolicy.HOLD or blind <= ask.max_hold:
+        return watched
+    text = f"blind for {show_duration(ask.max_hold * (blind // ask.max_hold))}: {why}"
+    again = note(
+        Reason.BLIND, text, blind // ask.max_hold, evidence.blind_since.isoformat(), warning=True
+    )
+    state, notes = told_once(watched.state, again)
+    return replace(watched, state=state).told(*notes)
+
+
+def _unseen(plan: Plan, watched: Watched, look: Look) -> str:
+    blind = (
+        j for j in deciding(plan, watched.stage, look.judgements) if j.verdict is Verdict.NO_DATA
+    )
+    return "; ".join(f"{j.name}: {j.why}" for j in blind)
+
+
+def _answer(plan: Plan, watched: Watched, seen: Observation) -> Decision:
+    """Choose: harm first, then blindness by its policy, then the end of the soak."""
+    stage = watched.stage
+    state = replace(watched.state, stage=stage)
+    if seen.looks and (harm := _harm(plan, stage, seen.looks[-1])):
+        return _breached(plan, state, stage, seen, harm)
+    policy = plan.ask.no_data
+    too_blind = blind_for(stage.evidence, seen.now) > plan.ask.max_blind
+    if too_blind and policy is NoDataPolicy.ROLLBACK:
+        text = f"blind for longer than {show_duration(plan.ask.max_blind)}, noData: Rollback"
+        return roll_back(plan, state, seen, Because(Reason.NO_DATA, text))
+    wait = _hold(plan, state, stage, seen, ignore_blind=too_blind and policy is NoDataPolicy.IGNORE)
+    if wait is None:
+        return _onward(plan, state, stage, seen)
+    return Decision(
+        state=state,
+        because=wait,
+        look_again_in=min(until_next_look(plan, stage, seen.now), plan.tempo.recheck),
+    )
+
+
+def _harm(plan: Plan, stage: Soaking, look: Look) -> tuple[Judgement, ...]:
+    """Return the breaches that nobody accepted; latched ones stay."""
+    told = deciding(plan, stage, look.judgements)
+    latched = stage.evidence.breached
+    return tuple(j for j in told if j.verdict is Verdict.BREACHED or j.name in latched)
+
+
+def _breached(
+    plan: Plan, state: State, stage: Soaking, seen: Observation, harm: tuple[Judgement, ...]
+) -> Decision:
+    """Roll back what the ramp caused; ask a person about the rest, or where asked to."""
+    ours = tuple(j for j in harm if j.attributable)
+    first = (ours or harm)[0]
+    text = breach_text(first)
+    because = Because(Reason.GUARDRAIL_BREACHED, text)
+    told = note(Reason.GUARDRAIL_BREACHED, text, first.name, stage.since.isoformat(), warning=True)
+    state, notes = told_once(state, told)
+    if ours and plan.ask.on_failure is OnFailure.ROLLBACK:
+        decision = roll_back(plan, state, seen, because)
+        return replace(decision, notes=(*notes, *decision.notes))
+    why = text if ours else f"{text}; it may not come from the ramp"
+    asked, question = ask_person(plan, state, "breach", why, seen.now)
+    return Decision(
+        state=asked,
+        because=Because(Reason.AWAITING_APPROVAL, why),
+        notes=(*notes, *question),
+        look_again_in=min(until_next_look(plan, stage, seen.now), plan.tempo.recheck),
+    )
+
+
+def breach_text(judgement: Judgement) -> str:
+    """Say what was measured, and which limit it broke."""
+    measured = " ".join(p for p in (judgement.name, judgement.value, judgement.interval) if p)
+    return f"{measured}, limit {judgement.limit}"
+
+
+def _hold(
+    plan: Plan, state: State, stage: Soaking, seen: Observation, *, ignore_blind: bool
+) -> Because | None:
+    """Say why the soak goes on; None: it is over and everything is known."""
+    over = soak_end(plan, stage)
+    until = f"at {plan.values[stage.step]}% until {over:%Y-%m-%dT%H:%M:%SZ}"
+    if stage.evidence.unproven_since is not None or not readable(seen):
+        return Because(Reason.PODS_LOST, f"{until}; {lag_text(plan, seen, stage.step)}")
+    if stage.evidence.blind_since is not None and not ignore_blind:
+        since = f"{stage.evidence.blind_since:%Y-%m-%dT%H:%M:%SZ}"
+        return Because(Reason.NO_DATA, f"{until}; blind since {since}: {_blind_why(seen)}")
+    if plan.ask.paused:
+        return Because(Reason.PAUSED, f"paused; {until}")
+    if not seen.looks or seen.looks[-1].at < over or seen.now < over:
+        return Because(Reason.SOAKING, until)
+    if due_findings(plan, stage, state.findings, over) and not ignore_blind:
+        return Because(Reason.NO_DATA, f"{until}; a finding waits for data")
+    return None
+
+
+def _blind_why(seen: Observation) -> str:
+    if seen.look_failed or not seen.looks:
+        return seen.look_failed or "no look yet"
+    return "; ".join(
+        f"{j.name}: {j.why}" for j in seen.looks[-1].judgements if j.verdict is Verdict.NO_DATA
+    )
+
+
+def _onward(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Decision:
+    """Take the next step, or complete."""
+    moved = replace(state, blind_total=state.blind_total + blind_in_all(stage.evidence, seen.now))
+    if stage.step == plan.last:
+        return _complete(plan, moved, stage, seen)
+    onward = stage.step + 1
+    if unmet := step_preflight(plan, seen):
+        text = "; ".join(b.message for b in unmet)
+        return _wait(plan, state, Because(unmet[0].reason, text))
+    gate = f"step-{onward}"
+    if GateKind.EACH_STEP in plan.ask.gates and not was_approved(state, gate):
+        why = f"{plan.values[stage.step]} -> {plan.values[onward]}: the soak is over"
+        asked, notes = ask_person(plan, state, gate, why, seen.now)
+        return replace(_wait(plan, asked, Because(Reason.AWAITING_APPROVAL, why)), notes=notes)
+    return apply_step(plan, moved, seen, onward)
+
+
+def _wait(plan: Plan, state: State, because: Because) -> Decision:
+    return Decision(state=state, because=because, look_again_in=plan.tempo.recheck)
+
+
+def _complete(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Decision:
+    judged = seen.looks[-1].judgements
+    told = deciding(plan, stage, judged)
+    unsure = tuple(j for j in told if j.verdict is not Verdict.WITHIN_TOLERANCE)
+    share = f"at {plan.ask.to}%"
+    if unsure:
+        could = "; ".join(f"{j.name} {j.could_see or j.verdict}" for j in unsure)
+        text = f"{share}: no harm found; {could}"
+        because = Because(Reason.COMPLETED_INCONCLUSIVE, text)
+    else:
+        because = Because(Reason.COMPLETED, f"{share}: every guardrail is within tolerance")
+    return end(
+        state,
+        seen,
+        Outcome.COMPLETED,
+        because,
+        share=plan.ask.to,
+        watched=True,
+        judged=judged,
+    )

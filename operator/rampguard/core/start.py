@@ -1,0 +1,146 @@
+"""Pending: nothing is written until everything that must hold is seen to hold."""
+
+from dataclasses import replace
+
+from rampguard.core.model import (
+    Applying,
+    Because,
+    Decision,
+    GateKind,
+    Note,
+    Observation,
+    Original,
+    Outcome,
+    Pending,
+    Progress,
+    State,
+)
+from rampguard.core.moves import ask_person, end, note, was_approved
+from rampguard.core.plan import Plan
+from rampguard.core.preflight import at_goal, preflight
+from rampguard.core.reasons import Reason
+from rampguard.core.restore import own_stamp
+from rampguard.core.targets import advance, carries, holder, missing_write, show
+
+
+def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Decision:
+    """Start, end without a write, or tell what is waited for."""
+    ask = plan.ask
+    if lost := _status_lost(plan, seen):
+        return end(state, seen, Outcome.CONTESTED, lost, share=ask.origin)
+    if ask.deleting:
+        because = Because(Reason.DELETED, "deleted before the start; nothing was changed")
+        return end(state, seen, Outcome.ABORTED, because, share=ask.origin)
+    if state.abort is not None:
+        because = Because(Reason.ABORT_ASKED, "aborted before the start; nothing was changed")
+        return end(state, seen, Outcome.ABORTED, because, share=ask.origin)
+    unmet = preflight(plan, seen)
+    if at_goal(plan, seen) and not any(b.reason is Reason.ANOTHER_RAMP_ACTIVE for b in unmet):
+        text = f"every target already runs {ask.env}={ask.to}; nothing was done or watched"
+        because = Because(Reason.ALREADY_AT_GOAL, text)
+        return end(state, seen, Outcome.COMPLETED, because, share=ask.to)
+    if unmet:
+        return _blocked(plan, state, stage, seen, unmet)
+    if ask.paused:
+        return _wait(plan, state, stage, seen, Because(Reason.PAUSED, "paused before the start"))
+    if seen.signals is None:
+        return _wait(plan, state, stage, seen, Because(Reason.PENDING, "signals are being asked"))
+    if seen.signals:
+        missing = tuple(Because(Reason.SIGNALS_MISSING, text) for text in seen.signals)
+        return _blocked(plan, state, stage, seen, missing)
+    if GateKind.START in ask.gates and not was_approved(state, "start"):
+        why = f"everything is ready to set {ask.env} {ask.origin} -> {plan.values[0]}"
+        asked, notes = ask_person(plan, state, "start", why, seen.now)
+        because = Because(Reason.AWAITING_APPROVAL, why)
+        return replace(_wait(plan, asked, stage, seen, because), notes=notes)
+    return _start(plan, state, seen)
+
+
+def _status_lost(plan: Plan, seen: Observation) -> Because | None:
+    """Tell a ramp that was under way once: its stamp is there, its memory is not."""
+    lost = [
+        w
+        for w in seen.workloads
+        if w
+        and w.stamp
+        and own_stamp(plan, w)
+        and (w.stamp.seq > 1 or not carries(w.entry, w.stamp.original))
+    ]
+    if not lost:
+        return None
+    told = ", ".join(
+        f"{w.deployment} (was {show(w.stamp.original)})" for w in lost if w.stamp is not None
+    )
+    return Because(
+        Reason.STATUS_LOST,
+        f"a stamp of this ramp is on {told} but its status is lost; nothing was written:"
+        " set abort: Rollback to restore the stamped values, or undo by hand",
+    )
+
+
+def _blocked(
+    plan: Plan, state: State, stage: Pending, seen: Observation, unmet: tuple[Because, ...]
+) -> Decision:
+    because = Because(unmet[0].reason, "; ".join(b.message for b in unmet))
+    notes: tuple[Note, ...] = ()
+    if stage.because is None or stage.because.reason is not because.reason:
+        in_git = because.reason is Reason.DECLARED_IN_GIT
+        reason = Reason.GITOPS_CONFLICT if in_git else Reason.BLOCKED
+        text = because.message if in_git else f"{because.reason}: {because.message}"
+        notes = (note(reason, text, because.reason, seen.now.isoformat(), warning=True),)
+    return replace(_wait(plan, state, stage, seen, because, blocked=True), notes=notes)
+
+
+def _wait(  # noqa: PLR0913 - keyword-only flag beside the facts of every stage
+    plan: Plan,
+    state: State,
+    stage: Pending,
+    seen: Observation,
+    because: Because,
+    *,
+    blocked: bool = False,
+) -> Decision:
+    same = stage.since is not None and stage.blocked is blocked
+    waiting = Pending(since=stage.since if same else seen.now, because=because, blocked=blocked)
+    return Decision(
+        state=replace(state, stage=waiting), because=because, look_again_in=plan.tempo.recheck
+    )
+
+
+def _start(plan: Plan, state: State, seen: Observation) -> Decision:
+    """Record the way back, then write the first value everywhere."""
+    originals = tuple(
+        Original(
+            deployment=w.deployment,
+            uid=w.uid,
+            container=w.container,
+            value=w.entry.value,
+            manager=holder(w),
+        )
+        for w in seen.workloads
+        if w is not None and w.container is not None
+    )
+    begun = replace(state, originals=originals, started_at=seen.now)
+    passed = note(
+        Reason.PREFLIGHT_PASSED,
+        f"pre-flight passed: {', '.join(o.deployment for o in originals)}"
+        f" run {show(plan.origin)}, every signal is there",
+    )
+    decision = apply_step(plan, begun, seen, 0)
+    return replace(decision, notes=(passed, *decision.notes))
+
+
+def apply_step(plan: Plan, state: State, seen: Observation, step: int) -> Decision:
+    """Begin to write the value of a step."""
+    before = plan.values[step - 1] if step else plan.ask.origin
+    names = ", ".join(o.deployment for o in state.originals)
+    text = f"set {plan.ask.env} {before} -> {plan.values[step]} on {names}"
+    applying = Applying(since=seen.now, step=step, progress=Progress(began=seen.now, grew=seen.now))
+    places = advance(plan, state, seen, step, ())
+    return Decision(
+        state=replace(state, stage=applying),
+        because=Because(Reason.APPLYING, text),
+        actions=tuple(w for p in places if (w := missing_write(plan, p)) is not None),
+        notes=(note(Reason.SHARE_CHANGED, text, step),),
+        look_again_in=plan.tempo.proving,
+    )
