@@ -1,0 +1,383 @@
+"""What people read: conditions, phase and summary, made anew from every decision."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from rampguard.core.applying import coverages, lag_text, proven_pods
+from rampguard.core.guardrails import worst
+from rampguard.core.model import (
+    Applying,
+    Because,
+    Condition,
+    Decision,
+    Ended,
+    EntryKind,
+    GitopsPolicy,
+    Judgement,
+    Observation,
+    Outcome,
+    Pending,
+    Phase,
+    RollingBack,
+    Soaking,
+    Stage,
+    State,
+    Verdict,
+    Workload,
+)
+from rampguard.core.moves import blind_for, overdue
+from rampguard.core.plan import Plan, next_finding, soak_end
+from rampguard.core.reasons import ConditionType, Reason
+from rampguard.core.soak import serious
+from rampguard.core.targets import show
+from rampguard.core.view import SoakView, StatusView, TargetView
+
+SUMMARY = 120  # characters
+MOVING = {
+    Phase.PENDING: Reason.PENDING,
+    Phase.APPLYING: Reason.APPLYING,
+    Phase.SOAKING: Reason.SOAKING,
+    Phase.PAUSED: Reason.PAUSED,
+    Phase.AWAITING_APPROVAL: Reason.AWAITING_APPROVAL,
+    Phase.ROLLING_BACK: Reason.ROLLING_BACK,
+}
+OUTCOMES = {
+    Outcome.COMPLETED: Phase.COMPLETED,
+    Outcome.ROLLED_BACK: Phase.ROLLED_BACK,
+    Outcome.ABORTED: Phase.ABORTED,
+    Outcome.CONTESTED: Phase.CONTESTED,
+}
+IN_GIT = {Reason.DECLARED_IN_GIT, Reason.GITOPS_REVERTED}
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """A condition before it has a time; holds None: unknown."""
+
+    type: ConditionType
+    holds: bool | None
+    reason: Reason
+    message: str = ""
+
+
+def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, StatusView]:
+    """Return the state with its conditions, and the view of it."""
+    state, phase = decision.state, phase_of(plan, decision.state)
+    summary = _summary(decision.because)
+    facts = {f.type: f for f in _facts(plan, seen, decision, phase, summary)}
+    conditions = tuple(_conditions(plan, state, seen.now, facts))
+    view = StatusView(
+        phase=phase,
+        phase_since=_since(state),
+        progress=_progress(plan, state, phase),
+        pods=_pods(seen),
+        findings=_findings(plan, state),
+        summary=summary,
+        targets=_targets(plan, seen),
+        soak=_soak(plan, state),
+        blind=state.blind_total + _blind(state.stage),
+    )
+    return replace(state, conditions=conditions), view
+
+
+def phase_of(plan: Plan, state: State) -> Phase:
+    """Return the phase that people read."""
+    match state.stage:
+        case Ended(outcome=outcome):
+            return OUTCOMES[outcome]
+        case RollingBack():
+            return Phase.ROLLING_BACK
+        case Pending(blocked=True):
+            return Phase.BLOCKED
+        case _ if state.gates:
+            return Phase.AWAITING_APPROVAL
+        case Applying():
+            return Phase.APPLYING
+        case _ if plan.ask.paused:
+            return Phase.PAUSED
+        case Pending():
+            return Phase.PENDING
+        case Soaking():
+            return Phase.SOAKING
+
+
+def _facts(
+    plan: Plan, seen: Observation, decision: Decision, phase: Phase, summary: str
+) -> Iterator[_Fact]:
+    state, because = decision.state, decision.because
+    done = phase is Phase.COMPLETED
+    reason = MOVING.get(phase, because.reason)
+    stalled = _stalled(plan, seen, decision, phase)
+    yield _Fact(ConditionType.READY, done, reason, summary)
+    moving = phase in MOVING and stalled is None
+    yield _Fact(ConditionType.RECONCILING, moving, reason)
+    yield stalled or _Fact(ConditionType.STALLED, False, Reason.AS_EXPECTED)  # noqa: FBT003 - a fact
+    yield from _gitops(plan, state, seen)
+    yield from _signals(seen)
+    yield from _proof(plan, state, seen)
+    yield from _guardrails(plan, state.stage)
+    yield from _rollback(plan, state, seen)
+
+
+def _stalled(plan: Plan, seen: Observation, decision: Decision, phase: Phase) -> _Fact | None:
+    """Return what needs a person, with the next step; None: nothing does."""
+    stage, because = decision.state.stage, decision.because
+    match stage:
+        case Ended() if phase is not Phase.COMPLETED:
+            return _stall(because.reason, f"{because.message}. {_next_step(plan, because)}")
+        case Pending(blocked=True):
+            return _stall(because.reason, f"{because.message}. It starts by itself once this holds")
+        case RollingBack() if seen.refusals:
+            return _stall(Reason.WRITE_REFUSED, "; ".join(seen.refusals))
+        case RollingBack(progress=progress) if overdue(plan, seen, progress):
+            text = f"the rollback is not proven: {_leftovers(seen)}; it goes on trying"
+            return _stall(Reason.ROLLBACK_OVERDUE, text)
+        case Soaking(evidence=evidence) if blind_for(evidence, seen.now) > plan.ask.max_hold:
+            return _stall(Reason.BLIND, f"{because.message}; let Prometheus answer, or abort")
+        case _:
+            return None
+
+
+def _stall(reason: Reason, message: str) -> _Fact:
+    return _Fact(ConditionType.STALLED, holds=True, reason=reason, message=message)
+
+
+def _next_step(plan: Plan, because: Because) -> str:
+    retry = f"kubectl ramp retry {plan.ask.ref.name} -n {plan.ask.ref.namespace}"
+    match because.reason:
+        case Reason.GITOPS_REVERTED:
+            return f"Take {plan.ask.env} out of Git, then: {retry}"
+        case Reason.STATUS_LOST:
+            return "It is never restarted over its own stamp"
+        case _:
+            return f"To try again: {retry}"
+
+
+def _gitops(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
+    known = _known(seen)
+    if isinstance(state.stage, Ended) and state.stage.because.reason in IN_GIT:
+        because = state.stage.because
+        yield _Fact(ConditionType.GITOPS_SAFE, False, because.reason, because.message)  # noqa: FBT003
+        return
+    if not known:
+        return
+    declared = next((w for w in known if w.declared_by), None)
+    if declared is None:
+        text = f"{plan.ask.env} is not declared in Git on {_names(known)}"
+        yield _Fact(ConditionType.GITOPS_SAFE, True, Reason.NOT_DECLARED_IN_GIT, text)  # noqa: FBT003
+        return
+    ignored = plan.ask.gitops is GitopsPolicy.IGNORE
+    reason = Reason.DECLARATION_IGNORED if ignored else Reason.DECLARED_IN_GIT
+    text = f"{plan.ask.env} on {declared.deployment} is declared in Git: {declared.declared_by}"
+    yield _Fact(ConditionType.GITOPS_SAFE, ignored, reason, text)
+
+
+def _signals(seen: Observation) -> Iterator[_Fact]:
+    if seen.signals is None:
+        return
+    text = "; ".join(seen.signals) or "every deciding guardrail was judged once at the value before"
+    reason = Reason.SIGNALS_MISSING if seen.signals else Reason.READY
+    yield _Fact(ConditionType.SIGNALS_READY, not seen.signals, reason, text)
+
+
+def _proof(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
+    if not coverages(seen):
+        return
+    kind = ConditionType.PODS_PROVEN
+    match state.stage:
+        case Applying(step=step):
+            yield _Fact(kind, False, Reason.PODS_LAG, lag_text(plan, seen, step))  # noqa: FBT003
+        case Soaking(step=step, evidence=evidence):
+            lost = evidence.unproven_since is not None
+            reason = Reason.PODS_LOST if lost else Reason.ALL_PODS_PROVEN
+            mixed = "" if state.mixed is None else f"; mixed exposure lasted {_seconds(state)}"
+            yield _Fact(kind, not lost, reason, f"{lag_text(plan, seen, step)}{mixed}")
+        case RollingBack():
+            yield _Fact(kind, False, Reason.PODS_LAG, _leftovers(seen))  # noqa: FBT003
+        case Ended(outcome=Outcome.ROLLED_BACK):
+            text = f"no pod runs a value of the ramp; {proven_pods(seen)} run the original"
+            yield _Fact(kind, True, Reason.ALL_PODS_PROVEN, text)  # noqa: FBT003
+        case _:
+            return
+
+
+def _leftovers(seen: Observation) -> str:
+    """Name the pods that still run a value of the ramp, the first three."""
+    known = coverages(seen)
+    if blind := next((c.unreadable for c in known if c.unreadable), ""):
+        return f"pods cannot be read: {blind}"
+    left = [lag for c in known for lag in c.leftovers]
+    named = ", ".join(f"{lag.pod} ({lag.why})" for lag in left[:3])
+    rest = f" and {len(left) - 3} more" if len(left) > 3 else ""  # noqa: PLR2004 - as above
+    return (
+        f"{len(left)} pods still run a value of the ramp: {named}{rest}"
+        if left
+        else ("the Deployments do not say yet that they took the original")
+    )
+
+
+def _guardrails(plan: Plan, stage: Stage) -> Iterator[_Fact]:
+    judged: tuple[Judgement, ...] = getattr(stage, "judged", ())
+    told = serious(plan, judged)
+    if not told:
+        return
+    verdict = worst(told)
+    if (
+        isinstance(stage, Soaking)
+        and stage.evidence.blind_since
+        and verdict is not Verdict.BREACHED
+    ):
+        verdict = Verdict.NO_DATA
+    holds, reason = {
+        Verdict.WITHIN_TOLERANCE: (True, Reason.ALL_WITHIN),
+        Verdict.INCONCLUSIVE: (None, Reason.INCONCLUSIVE),
+        Verdict.NO_DATA: (None, Reason.NO_DATA),
+        Verdict.BREACHED: (False, Reason.BREACHED),
+        Verdict.NOT_APPLICABLE: (None, Reason.NO_DATA),
+    }[verdict]
+    within = sum(j.verdict is Verdict.WITHIN_TOLERANCE for j in told)
+    text = f"{within} of {len(told)} guardrails are proven to be within tolerance"
+    others = "; ".join(
+        f"{j.name} {j.verdict}{f': {j.why}' if j.why else ''}"
+        for j in told
+        if j.verdict is not Verdict.WITHIN_TOLERANCE
+    )
+    yield _Fact(
+        ConditionType.GUARDRAILS_PASSING, holds, reason, f"{text}; {others}" if others else text
+    )
+
+
+def _rollback(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
+    kind = ConditionType.ROLLBACK_VERIFIED
+    record = state.rollback
+    if record is None:
+        return
+    if record.proven_at is not None:
+        text = (
+            f"no pod runs a value of the ramp since {record.proven_at:%Y-%m-%dT%H:%M:%SZ};"
+            " users keep the arm that they were assigned until their cookie ends"
+        )
+        yield _Fact(kind, True, Reason.ALL_PODS_PROVEN, text)  # noqa: FBT003
+        return
+    late = isinstance(state.stage, RollingBack) and overdue(plan, seen, state.stage.progress)
+    reason = Reason.ROLLBACK_OVERDUE if late else Reason.ROLLING_BACK
+    yield _Fact(kind, False, reason, record.because.message)  # noqa: FBT003
+
+
+def _conditions(
+    plan: Plan, state: State, now: datetime, facts: dict[ConditionType, _Fact]
+) -> Iterator[Condition]:
+    """Merge new facts into what stands; the time of a condition moves on a flip only."""
+    before = {c.type: c for c in state.conditions}
+    for kind in ConditionType:
+        fact, old = facts.get(kind), before.get(kind)
+        if fact is None:
+            if old is not None:
+                yield old
+            continue
+        status = {True: "True", False: "False", None: "Unknown"}[fact.holds]
+        yield Condition(
+            type=kind,
+            status=status,
+            reason=fact.reason,
+            message=fact.message[:1024],
+            since=old.since if old and old.status == status else now,
+            generation=plan.ask.generation,
+        )
+
+
+def _summary(because: Because) -> str:
+    text = because.message[:1].upper() + because.message[1:]
+    return text if len(text) <= SUMMARY else text[: SUMMARY - 1] + "…"
+
+
+def _since(state: State) -> datetime | None:
+    opened = [g.since for g in state.gates]
+    return max(opened) if opened and not isinstance(state.stage, Ended) else state.stage.since
+
+
+def _progress(plan: Plan, state: State, phase: Phase) -> str:
+    origin, goal = plan.ask.origin, plan.ask.to
+    match state.stage:
+        case Pending():
+            return f"{origin}"
+        case Applying(step=step) | Soaking(step=step) if step < plan.last:
+            return f"{origin} -> {plan.values[step]} of {goal}"
+        case Applying() | Soaking():
+            return f"{origin} -> {goal}"
+        case RollingBack(from_step=step):
+            return f"{plan.values[step]} -> {origin}"
+        case Ended(share=share):
+            was = state.rollback is not None
+            word = "wanted" if phase is Phase.CONTESTED else "was"
+            return f"{share} ({word} {goal})" if was or share != goal else f"{share}"
+
+
+def _pods(seen: Observation) -> str:
+    known = coverages(seen)
+    return f"{proven_pods(seen)}/{sum(c.desired for c in known)}" if known else "-"
+
+
+def _findings(plan: Plan, state: State) -> str:
+    due = sum(len(f) for f in plan.findings)
+    have = [f.verdict for f in state.findings]
+    if not have:
+        return "-"
+    parts = [f"{have.count(Verdict.WITHIN_TOLERANCE)}/{due} within"]
+    parts += [
+        f"{have.count(verdict)} {word}"
+        for verdict, word in (
+            (Verdict.INCONCLUSIVE, "inconclusive"),
+            (Verdict.NO_DATA, "no data"),
+            (Verdict.BREACHED, "BREACHED"),
+        )
+        if verdict in have
+    ]
+    return ", ".join(parts)
+
+
+def _targets(plan: Plan, seen: Observation) -> tuple[TargetView, ...]:
+    return tuple(
+        TargetView(deployment=target.name) if w is None else _target(w)
+        for target, w in zip(plan.ask.targets, seen.workloads, strict=False)
+    )
+
+
+def _target(seen: Workload) -> TargetView:
+    pods = seen.coverage
+    literal = seen.entry.kind in {EntryKind.LITERAL, EntryKind.ABSENT}
+    return TargetView(
+        deployment=seen.deployment,
+        container=seen.container or "",
+        observed=show(seen.entry.value) if literal else str(seen.entry.kind),
+        pods=f"{pods.proven}/{pods.desired}" if pods and not pods.unreadable else "",
+    )
+
+
+def _soak(plan: Plan, state: State) -> SoakView | None:
+    stage = state.stage
+    if not isinstance(stage, Soaking):
+        return None
+    return SoakView(
+        started_at=stage.since,
+        ends_at=soak_end(plan, stage),
+        next_finding_at=next_finding(plan, stage, state.findings),
+    )
+
+
+def _blind(stage: Stage) -> timedelta:
+    """Return how long the current soak was blind in all, without the time that still runs."""
+    return stage.evidence.blind_total if isinstance(stage, Soaking) else timedelta(0)
+
+
+def _known(seen: Observation) -> tuple[Workload, ...]:
+    return tuple(w for w in seen.workloads if w is not None)
+
+
+def _names(known: tuple[Workload, ...]) -> str:
+    return ", ".join(w.deployment for w in known)
+
+
+def _seconds(state: State) -> str:
+    return f"{round(state.mixed.total_seconds())}s" if state.mixed else "0s"
