@@ -94,6 +94,7 @@ class Resource(StrEnum):
     PODS = "api/v1/pods"
     NAMESPACES = "api/v1/namespaces"
     EVENTS = "apis/events.k8s.io/v1/events"
+    RELEASES = "api/v1/secrets"  # Helm's own records: touched by the uninstall hook alone
 
 
 class Cluster(Protocol):
