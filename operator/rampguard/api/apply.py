@@ -4,9 +4,10 @@ import json
 import shlex
 from collections.abc import Iterator
 
+from rampguard.api.entries import claimed_containers, claimed_entries
 from rampguard.api.raw import Json, items, named, part, text
 from rampguard.api.stamp import stamp_key, write_stamp
-from rampguard.api.workload import CAUSE, claimed_containers, claimed_entries
+from rampguard.api.workload import CAUSE
 from rampguard.core.model import EnvName, EnvValue, Original, Ref, Stamp
 
 MANAGER = "rampguard"
@@ -135,8 +136,8 @@ def _owned_annotations(deployment: Json) -> Json:
     return {key: live[key] for key in sorted(keys) if key in live}
 
 
-def _pin(deployment: Json) -> Json:
-    metadata = part(deployment, "metadata")
+def _pin(seen: Json) -> Json:
+    metadata = part(seen, "metadata")
     return {key: text(metadata.get(key)) for key in ("uid", "resourceVersion")}
 
 
