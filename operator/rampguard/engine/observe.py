@@ -1,0 +1,152 @@
+"""Asks every port for what a decision needs, under the deadline of the pass; writes nothing."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rampguard.api.apply import apply_body
+from rampguard.api.finalizer import is_held
+from rampguard.api.workload import to_workload
+from rampguard.core.model import (
+    Ended,
+    Observation,
+    Original,
+    Pending,
+    Ref,
+    Soaking,
+    State,
+    Target,
+    Workload,
+)
+from rampguard.core.plan import Plan, look_instants
+from rampguard.core.preflight import at_goal, preflight
+from rampguard.core.targets import cause
+from rampguard.engine.covering import cover, with_owned
+from rampguard.engine.looks import missing_signals, take_looks
+from rampguard.engine.sight import Sight
+from rampguard.ports import Json, NotFound, RampError, Refused, Resource, Unavailable, World
+
+
+async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
+    """Look at everything that the stage needs; what cannot be read is told, not guessed."""
+    seen = Observation(
+        now=world.clock.now(),
+        finalizer=is_held(ramp),
+        refusals=world.refusals.pop(plan.ask.uid, ()),
+        namespace_deleting=plan.ask.deleting and await _namespace_goes(plan, world),
+    )
+    if isinstance(state.stage, Ended) and not seen.finalizer:
+        return Sight(seen)
+    try:
+        deployments = await _deployments(plan, world)
+        workloads = await _workloads(plan, deployments, world)
+        sight = Sight(replace(seen, workloads=workloads), deployments)
+        return await _closer(plan, state, sight, world)
+    except (Unavailable, Refused) as error:
+        return Sight(replace(seen, unreadable=str(error)))
+
+
+async def _closer(plan: Plan, state: State, sight: Sight, world: World) -> Sight:
+    """Look at what only some stages need."""
+    if isinstance(state.stage, Pending):
+        return await _before_start(plan, sight, world)
+    sight = await cover(plan, state, sight, world)
+    if isinstance(state.stage, Soaking):
+        return await _looks(plan, state, state.stage, sight, world)
+    return sight
+
+
+async def _namespace_goes(plan: Plan, world: World) -> bool:
+    try:
+        found = await world.cluster.get(Resource.NAMESPACES, Ref("", plan.ask.ref.namespace))
+    except RampError:
+        return False
+    return "deletionTimestamp" in found["metadata"]
+
+
+async def _deployments(plan: Plan, world: World) -> dict[str, Json]:
+    names = sorted({target.name for target in plan.ask.targets})
+    found = await asyncio.gather(*(_deployment(plan, name, world) for name in names))
+    return {name: one for name, one in zip(names, found, strict=True) if one is not None}
+
+
+async def _deployment(plan: Plan, name: str, world: World) -> Json | None:
+    try:
+        return await world.cluster.get(Resource.DEPLOYMENTS, Ref(plan.ask.ref.namespace, name))
+    except NotFound:
+        return None
+
+
+async def _workloads(
+    plan: Plan, deployments: Mapping[str, Json], world: World
+) -> tuple[Workload | None, ...]:
+    async def one(target: Target) -> Workload | None:
+        found = deployments.get(target.name)
+        if found is None:
+            return None
+        workload = to_workload(found, target, plan.ask.env)
+        return replace(workload, stamp_live=await _stamp_live(plan, workload, world))
+
+    return tuple(await asyncio.gather(*(one(target) for target in plan.ask.targets)))
+
+
+async def _stamp_live(plan: Plan, workload: Workload, world: World) -> bool:
+    """Say whether another ramp, that exists, holds the variable."""
+    stamp = workload.stamp
+    if stamp is None or not stamp.uid or stamp.uid == plan.ask.uid:
+        return False
+    try:
+        other = await world.cluster.get(Resource.RAMPS, Ref(plan.ask.ref.namespace, stamp.name))
+    except NotFound:
+        return False
+    return bool(other["metadata"].get("uid") == stamp.uid)
+
+
+async def _before_start(plan: Plan, sight: Sight, world: World) -> Sight:
+    """Ask for signals and a dry run only where nothing else is in the way."""
+    seen = sight.seen
+    if plan.ask.deleting or preflight(plan, seen) or at_goal(plan, seen):
+        return sight
+    sight = await with_owned(plan, sight, world, fresh=False)
+    dry = await asyncio.gather(*(_dry_run(plan, w, sight, world) for w in seen.workloads))
+    signals = await missing_signals(plan, world, sight.families)
+    return replace(sight, seen=replace(seen, workloads=tuple(dry), signals=signals))
+
+
+async def _dry_run(
+    plan: Plan, workload: Workload | None, sight: Sight, world: World
+) -> Workload | None:
+    """Let the API server and its admission say what they think of the first write."""
+    if workload is None or workload.container is None:
+        return workload
+    original = Original(
+        deployment=workload.deployment,
+        uid=workload.uid,
+        container=workload.container,
+        value=workload.entry.value,
+    )
+    body = apply_body(
+        sight.deployments[workload.deployment],
+        workload.container,
+        plan.ask.env,
+        plan.literal(0),
+        cause(plan, original, plan.literal(0)),
+    )
+    ref = Ref(plan.ask.ref.namespace, workload.deployment)
+    try:
+        await world.cluster.apply(ref, body, dry_run=True)
+    except Refused as error:
+        return replace(workload, refused=str(error))
+    return workload
+
+
+async def _looks(plan: Plan, state: State, stage: Soaking, sight: Sight, world: World) -> Sight:
+    """Judge the guardrails at every instant that is due."""
+    instants = look_instants(plan, stage, state.findings, sight.seen.now)
+    if not instants:
+        return sight
+    try:
+        looks = await take_looks(plan, stage, instants, world, sight.families)
+    except (Unavailable, Refused) as error:
+        return replace(sight, seen=replace(sight.seen, look_failed=str(error)))
+    return replace(sight, seen=replace(sight.seen, looks=looks))

@@ -1,0 +1,81 @@
+"""The pass: the operator's table of contents."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from rampguard.api.finalizer import held, is_held, released
+from rampguard.api.status import refused_status, to_state, to_status
+from rampguard.api.v1alpha1 import to_ask
+from rampguard.core.conditions import render
+from rampguard.core.decide import decide
+from rampguard.core.model import Applying, Decision, Ref, RollingBack
+from rampguard.core.plan import make_plan
+from rampguard.engine.act import act, fence
+from rampguard.engine.observe import observe
+from rampguard.engine.report import report
+from rampguard.ports import InvalidSpec, Json, Resource, World
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What follows a pass: when to look again, and which pods to watch meanwhile."""
+
+    again_in: timedelta
+    watch: frozenset[str] = frozenset()
+
+
+async def reconcile(ref: Ref, world: World) -> Rest:
+    """Make one pass over one ramp."""
+    async with asyncio.timeout(world.rules.pass_deadline.total_seconds()):
+        ramp = await world.cluster.get(Resource.RAMPS, ref)
+        try:
+            ask = to_ask(ramp)
+            state = to_state(ramp, ask)
+        except InvalidSpec as error:
+            return await _refuse(ref, ramp, error, world)
+        plan = make_plan(ask, world.rules.tempo)
+        sight = await observe(plan, state, ramp, world)
+        decision = decide(plan, state, sight.seen)
+        remembered, view = render(plan, sight.seen, decision)
+        decision = replace(decision, state=remembered)
+        if decision.hold_finalizer:
+            ramp = await _hold(ref, ramp, world)
+        if decision.fenced:
+            sight = await fence(plan, decision, sight, world)
+        # Status first: if we die now, the way back must be written down.
+        await _remember(ref, ramp, to_status(view, remembered, ask), decision, world)
+        outcomes = await act(plan, decision, sight, world)
+        await report(plan, decision, view, outcomes, world)
+        proving = isinstance(remembered.stage, Applying | RollingBack)
+        return Rest(decision.look_again_in, sight.selectors if proving else frozenset())
+
+
+async def _hold(ref: Ref, ramp: Json, world: World) -> Json:
+    """Put our finalizer on the ramp, so that it can't vanish while a way back is needed."""
+    return await world.cluster.merge_patch(Resource.RAMPS, ref, held(ramp))
+
+
+async def _remember(ref: Ref, ramp: Json, status: Json, decision: Decision, world: World) -> None:
+    """Swap the status; a pass that acts under a fence always writes, so that one of two loses."""
+    if status == ramp.get("status") and not decision.fenced:
+        return
+    body = {
+        "apiVersion": ramp["apiVersion"],
+        "kind": ramp["kind"],
+        "metadata": ramp["metadata"],
+        "status": status,
+    }
+    await world.cluster.put_status(ref, body)
+
+
+async def _refuse(ref: Ref, ramp: Json, error: InvalidSpec, world: World) -> Rest:
+    """Tell in the status that the manifest cannot be understood, and keep all that it holds."""
+    status = refused_status(ramp, str(error), world.clock.now())
+    if status != ramp.get("status"):
+        await world.cluster.put_status(ref, ramp | {"status": status})
+    started = bool((ramp.get("status") or {}).get("startedAt"))
+    world.telemetry.log("warning", "ramp refused", ramp=str(ref), error=str(error))
+    if "deletionTimestamp" in ramp["metadata"] and is_held(ramp) and not started:
+        await world.cluster.merge_patch(Resource.RAMPS, ref, released(ramp))
+    return Rest(timedelta(minutes=5))

@@ -1,0 +1,37 @@
+"""What one pass sees: the observation, and the raw objects that it was made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rampguard.api.selector import label_selector
+from rampguard.core.model import Observation
+from rampguard.ports import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What stands under the selector of one Deployment."""
+
+    replicasets: tuple[Json, ...]
+    pods: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """deployments and owned: by the Deployment's name, as read in this pass."""
+
+    seen: Observation
+    deployments: Mapping[str, Json] = field(default_factory=dict)
+    owned: Mapping[str, Owned] = field(default_factory=dict)
+
+    @property
+    def selectors(self) -> frozenset[str]:
+        """Return the selectors of all targets' pods."""
+        return frozenset(label_selector(one) for one in self.deployments.values())
+
+    @property
+    def families(self) -> frozenset[str]:
+        """Return the ReplicaSets by name: every pod of a target, also a past one, bears one."""
+        return frozenset(
+            one["metadata"]["name"] for each in self.owned.values() for one in each.replicasets
+        )

@@ -1,0 +1,70 @@
+"""Builds the World; knows every adapter, and is known by the entry points only."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from rampguard.adapters.clock import RealClock
+from rampguard.adapters.kubernetes import KubernetesCluster
+from rampguard.adapters.prometheus import PrometheusMetrics
+from rampguard.adapters.telemetry import RealTelemetry
+from rampguard.ports import Cluster, Refused, Resource, Rules, World
+from rampguard.settings import Settings, process_identity
+
+# What we do, as verb, resource and subresource; the chart grants exactly this.
+RIGHTS = (
+    *(("get", Resource.RAMPS, ""), ("list", Resource.RAMPS, ""), ("watch", Resource.RAMPS, "")),
+    *(("patch", Resource.RAMPS, ""), ("update", Resource.RAMPS, "status")),
+    *(("get", Resource.DEPLOYMENTS, ""), ("patch", Resource.DEPLOYMENTS, "")),
+    ("list", Resource.REPLICASETS, ""),
+    *(("list", Resource.PODS, ""), ("watch", Resource.PODS, "")),
+    ("create", Resource.EVENTS, ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """The World, and what only the process itself needs."""
+
+    world: World
+    telemetry: RealTelemetry
+
+
+@asynccontextmanager
+async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Wired]:
+    """Connect to everything outside, and let go of it at the end; Refused: no way in."""
+    telemetry = RealTelemetry(level=settings.log_level)
+    telemetry.capture_logging()
+    cluster = await KubernetesCluster.connect(
+        context=settings.context, on_call=telemetry.count_call
+    )
+    metrics = PrometheusMetrics(settings.sources)
+    rules = Rules(
+        process=process_identity(environment),
+        tempo=settings.tempo,
+        namespace_label=settings.namespace_label,
+        pod_label=settings.pod_label,
+    )
+    world = World(
+        cluster=cluster, metrics=metrics, clock=RealClock(), telemetry=telemetry, rules=rules
+    )
+    try:
+        yield Wired(world, telemetry)
+    finally:
+        metrics.close()
+        await cluster.close()
+
+
+async def check_rights(cluster: Cluster, namespaces: tuple[str, ...]) -> None:
+    """Ask for every right that we need; Refused names all that are missing, at once."""
+    missing = [
+        f"{verb} {resource.rpartition('/')[2]}{f'/{sub}' if sub else ''}"
+        f" in {namespace or 'all namespaces'}"
+        for namespace in namespaces or (None,)
+        for verb, resource, sub in RIGHTS
+        if not await cluster.can_i(verb, resource, namespace, sub)
+    ]
+    if missing:
+        raise Refused(
+            f"rights are missing: {', '.join(missing)}; install the chart, which grants them"
+        )
