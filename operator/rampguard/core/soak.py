@@ -65,8 +65,11 @@ def soaking(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
     places = advance(plan, state, seen, stage.step, everywhere)
     if lost := taken(plan, places):
         return roll_back(plan, state, seen, lost, contested=True)
-    watched = Watched(state, stage)
-    for take_in in (_rules_changed, _looks, _pods, _blindness):
+    watched = _rules_changed(plan, Watched(state, stage), seen)
+    # Evidence that begins anew in this very pass has nothing to do with looks at the old one.
+    t0 = watched.stage.evidence.t0
+    seen = replace(seen, looks=tuple(look for look in seen.looks if look.evidence.t0 == t0))
+    for take_in in (_looks, _pods, _blindness):
         watched = take_in(plan, watched, seen)
     decision = _answer(plan, watched, seen)
     return replace(decision, notes=(*watched.notes, *decision.notes))
@@ -146,9 +149,7 @@ def _off_value(seen: Observation) -> bool:
 
 def _looks(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     for look in seen.looks:
-        # Evidence that began anew in this very pass has nothing to do with looks at the old one.
-        if look.evidence.t0 == watched.stage.evidence.t0:
-            watched = _look(plan, watched, look, seen.now)
+        watched = _look(plan, watched, look, seen.now)
     return watched
 
 
