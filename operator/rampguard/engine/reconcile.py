@@ -44,7 +44,7 @@ async def reconcile(ref: Ref, world: World) -> Rest:
         if decision.fenced:
             sight = await fence(plan, decision, sight, world)
         # Status first: if we die now, the way back must be written down.
-        await _remember(ref, ramp, to_status(view, remembered, ask), decision, world)
+        await _remember(ref, ramp, to_status(view, remembered), decision, world)
         outcomes = await act(plan, decision, sight, world)
         await report(plan, decision, view, outcomes, world)
         proving = isinstance(remembered.stage, Applying | RollingBack)

@@ -1,0 +1,60 @@
+"""The compact line in the status that holds all we remember; people read the fields beside it."""
+
+from dataclasses import fields, replace
+from typing import Any, get_args
+
+import orjson
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from rampguard.core.model import Stage, State
+
+VERSION = 1
+STAGES = {one.__name__: one for one in get_args(Stage)}
+# Conditions and timeline stand in the status for everybody, and are read from there.
+_READ_ELSEWHERE = frozenset({"stage", "conditions", "timeline"})
+# A tuple around each: a dataclass takes no configuration, and -inf must survive.
+_FAITHFUL = ConfigDict(ser_json_inf_nan="strings")
+_REST: dict[str, TypeAdapter[Any]] = {
+    name: TypeAdapter(tuple[hint], config=_FAITHFUL)  # type: ignore[valid-type]  # read at run time
+    for name, hint in ((f.name, f.type) for f in fields(State) if f.name not in _READ_ELSEWHERE)
+}
+_STAGES: dict[str, TypeAdapter[Any]] = {
+    name: TypeAdapter(tuple[one], config=_FAITHFUL)  # type: ignore[valid-type]  # as above
+    for name, one in STAGES.items()
+}
+_NEW = State()
+
+
+class Damaged(ValueError):  # noqa: N818 - the house's names say the fact
+    """The line was changed by another hand, or written by a newer operator."""
+
+
+def write(state: State) -> str:
+    """Return the line; equal states give equal lines."""
+    stage = type(state.stage).__name__
+    told = {
+        name: _plain(adapter, getattr(state, name))
+        for name, adapter in _REST.items()
+        if getattr(state, name) != getattr(_NEW, name)
+    }
+    facts = _plain(_STAGES[stage], state.stage)
+    line = {"v": VERSION, "stage": stage, "facts": facts, **told}
+    return orjson.dumps(line, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def read(line: str) -> State:
+    """Return the state of a line; Damaged if it can't be trusted."""
+    try:
+        told = orjson.loads(line)
+        if not isinstance(told, dict) or told.pop("v", None) != VERSION:
+            raise Damaged(f"it is of another version than {VERSION}")
+        (stage,) = _STAGES[told.pop("stage")].validate_python([told.pop("facts")])
+        rest = {name: _REST[name].validate_python([value])[0] for name, value in told.items()}
+    except (KeyError, orjson.JSONDecodeError, ValidationError) as error:
+        raise Damaged(f"it cannot be read: {error}") from error
+    return replace(_NEW, stage=stage, **rest)
+
+
+def _plain(adapter: TypeAdapter[Any], value: object) -> Any:
+    (plain,) = adapter.dump_python((value,), mode="json", exclude_defaults=True)
+    return plain

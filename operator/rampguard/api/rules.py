@@ -1,0 +1,261 @@
+"""Rules over fields: each in CEL for the API server, and in Python for `kubectl ramp lint`.
+
+The texts are a contract: people find them in errors, and tests hold both twins to one table.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rampguard.core.durations import parse_duration
+
+DURATION = "must be hours and minutes such as 24h or 1h30m, between 1m and 720h"
+FINDING = "must be hours and minutes such as 6h or 1h30m"
+PROBABILITY = 'must be a probability written as a string, such as "0.01", at most 0.5'
+NUMBER = 'must be a number written as a string, such as "0.8"'
+ENV = (
+    "env must be the name of an environment variable: letters, digits and _,"
+    " not starting with a digit"
+)
+STEP = "every step must lie strictly between from and to"
+
+_HOURS = re.compile(r"(?:[0-9]{1,4}h)?(?:[0-9]{1,5}m)?", re.ASCII)
+_ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_PROBABILITY = re.compile(r"0\.[0-9]{1,4}", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
+_SHAPE = "self.matches('^([0-9]{1,4}h)?([0-9]{1,5}m)?$') && size(self) > 0"
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: in CEL over self, in Python over the same value as the wire carries it."""
+
+    cel: str
+    message: str
+    holds: Callable[[Any], bool]
+
+    def as_cel(self) -> dict[str, str]:
+        """Return what stands in the schema."""
+        return {"rule": self.cel, "message": self.message}
+
+
+def broken(rules: Iterable[Rule], value: object) -> str | None:
+    """Return the message of the first rule that a value breaks; None: it keeps all."""
+    return next((rule.message for rule in rules if not rule.holds(value)), None)
+
+
+def minutes(text: str) -> timedelta | None:
+    """Return a duration of hours and minutes; None: it is written in another way."""
+    return parse_duration(text) if text and _HOURS.fullmatch(text) else None
+
+
+def _long_enough(text: str) -> bool:
+    told = minutes(text)
+    return told is not None and timedelta(minutes=1) <= told <= timedelta(hours=720)
+
+
+def _positive(text: str) -> bool:
+    told = minutes(text)
+    return told is not None and timedelta(0) < told <= timedelta(hours=720)
+
+
+SOAK_RULES = (
+    Rule(
+        f"{_SHAPE} && duration(self) >= duration('1m') && duration(self) <= duration('720h')",
+        DURATION,
+        _long_enough,
+    ),
+)
+FINDING_RULES = (
+    Rule(
+        f"{_SHAPE} && duration(self) > duration('0m') && duration(self) <= duration('720h')",
+        FINDING,
+        _positive,
+    ),
+)
+LASTING_RULES = (
+    Rule(
+        f"{_SHAPE} && duration(self) <= duration('24h')",
+        "must be hours and minutes such as 10m, at most 24h",
+        lambda text: (told := minutes(text)) is not None and told <= timedelta(hours=24),
+    ),
+)
+PROBABILITY_RULES = (
+    Rule(
+        r"self.matches('^0\\.[0-9]{1,4}$') && double(self) > 0.0 && double(self) <= 0.5".replace(
+            r"\\", "\\\\"
+        ),
+        PROBABILITY,
+        lambda text: _PROBABILITY.fullmatch(text) is not None and 0 < float(text) <= 0.5,  # noqa: PLR2004 - as the message says
+    ),
+)
+NUMBER_RULES = (
+    Rule(
+        r"self.matches('^-?[0-9]{1,15}(\\.[0-9]{1,9})?$')".replace(r"\\", "\\\\"),
+        NUMBER,
+        lambda text: _NUMBER.fullmatch(text) is not None,
+    ),
+)
+ENV_RULES = (
+    Rule(
+        "self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",
+        ENV,
+        lambda text: _ENV.fullmatch(text) is not None,
+    ),
+)
+
+
+def _between(spec: Object) -> bool:
+    low, high = sorted((spec["from"], spec["to"]))
+    return all(low < step < high for step in spec.get("steps") or ())
+
+
+def _in_order(spec: Object) -> bool:
+    steps = list(spec.get("steps") or ())
+    return steps == sorted(steps, reverse=spec["to"] < spec["from"])
+
+
+def _once(spec: Object) -> bool:
+    steps = spec.get("steps") or ()
+    return len(steps) == len(set(steps))
+
+
+def _within_soak(spec: Object) -> bool:
+    soak = minutes(spec.get("soak", "24h"))
+    told = [minutes(f) for f in spec.get("findings") or ()]
+    return soak is None or all(f is None or f <= soak for f in told)
+
+
+def _typed(spec: Object) -> bool:
+    typed = any(g.get("type") == "ExposureBalance" for g in spec.get("guardrails") or ())
+    return not typed or bool(spec.get("arms") and spec.get("metrics"))
+
+
+SPEC_RULES = (
+    Rule("self.from != self.to", "from and to must differ", lambda s: s["from"] != s["to"]),
+    Rule(
+        "!has(self.steps) || self.steps.all(s, (self.from < s && s < self.to)"
+        " || (self.from > s && s > self.to))",
+        STEP,
+        _between,
+    ),
+    Rule(
+        "!has(self.steps) || (self.to > self.from ? self.steps.isSorted()"
+        " : self.steps.map(s, 0 - s).isSorted())",
+        "steps must be in the direction of the ramp",
+        _in_order,
+    ),
+    Rule(
+        "!has(self.steps) || self.steps.all(s, self.steps.exists_one(t, t == s))",
+        "steps must not repeat",
+        _once,
+    ),
+    Rule(
+        "!has(self.findings) || self.findings.all(f, duration(f) <= duration(self.soak))",
+        "a finding cannot be due after the end of the soak",
+        _within_soak,
+    ),
+    Rule(
+        "self.guardrails.exists(g, !has(g.dryRun) || !g.dryRun)",
+        "at least one guardrail must decide: not all may be dryRun",
+        lambda s: any(not g.get("dryRun") for g in s.get("guardrails") or ()),
+    ),
+    Rule(
+        "!self.guardrails.exists(g, g.type == 'ExposureBalance')"
+        " || (has(self.arms) && has(self.metrics))",
+        "arms and metrics are required with a guardrail of type ExposureBalance",
+        _typed,
+    ),
+)
+GUARDRAIL_RULES = (
+    Rule(
+        "self.type != 'ExposureBalance' || (has(self.tolerance) && !has(self.query)"
+        " && !has(self.max) && !has(self.min) && !has(self.__for__))",
+        "ExposureBalance takes tolerance, and neither query, max, min nor for",
+        lambda g: (
+            g.get("type") != "ExposureBalance"
+            or ("tolerance" in g and not {"query", "max", "min", "for"} & set(g))
+        ),
+    ),
+    Rule(
+        "self.type != 'Threshold' || (has(self.query) && (has(self.max) || has(self.min))"
+        " && !has(self.tolerance))",
+        "Threshold takes query with max or min or both, and no tolerance",
+        lambda g: (
+            g.get("type") != "Threshold"
+            or ("query" in g and bool({"max", "min"} & set(g)) and "tolerance" not in g)
+        ),
+    ),
+    Rule(
+        "!has(self.max) || !has(self.min) || double(self.min) < double(self.max)",
+        "min must be below max",
+        lambda g: not {"max", "min"} <= set(g) or _below(g["min"], g["max"]),
+    ),
+)
+ARMS_RULES = (
+    Rule(
+        "self.control != self.treatment",
+        "control and treatment must differ",
+        lambda arms: arms["control"] != arms["treatment"],
+    ),
+)
+STARTED = "!has(oldSelf.status) || !has(oldSelf.status.startedAt)"
+FROZEN = (
+    "experiment",
+    "env",
+    "targets",
+    "from",
+    "to",
+    "stepSoak",
+    "alpha",
+    "alphaWithinTolerance",
+)
+FROZEN_OPTIONAL = ("steps", "fromAbsent", "arms", "metrics")
+
+
+def frozen_rules() -> list[dict[str, str]]:
+    """Return the rules over old and new object; the API server alone knows the old one."""
+    equal = [f"self.spec.{name} == oldSelf.spec.{name}" for name in FROZEN]
+    same = [
+        f"has(self.spec.{name}) == has(oldSelf.spec.{name})"
+        f" && (!has(self.spec.{name}) || self.spec.{name} == oldSelf.spec.{name})"
+        for name in FROZEN_OPTIONAL
+    ]
+    frozen = "experiment, env, targets, from, to, steps, stepSoak and alpha are frozen"
+    guardrails = (
+        "size(self.spec.guardrails) == size(oldSelf.spec.guardrails)"
+        " && self.spec.guardrails.all(g, oldSelf.spec.guardrails.exists(o, o.name == g.name"
+        " && o.type == g.type && has(o.query) == has(g.query)"
+        " && (!has(o.query) || o.query == g.query)))"
+    )
+    return [
+        {
+            "rule": f"{STARTED} || ({' && '.join([*equal, *same[:1]])})",
+            "message": f"the ramp has started: {frozen}; create a new ExperimentRamp",
+        },
+        {
+            "rule": f"{STARTED} || ({' && '.join(same[1:])})",
+            "message": "the ramp has started: fromAbsent, arms and metrics are frozen;"
+            " create a new ExperimentRamp",
+        },
+        {
+            "rule": f"{STARTED} || ({guardrails})",
+            "message": "the ramp has started: guardrail names, types and queries are frozen;"
+            " create a new ExperimentRamp",
+        },
+        {
+            "rule": f"{STARTED} || duration(self.spec.soak) >= duration(oldSelf.spec.soak)",
+            "message": "the ramp has started: soak can only be extended",
+        },
+    ]
+
+
+def _below(low: object, high: object) -> bool:
+    try:
+        return float(str(low)) < float(str(high))
+    except ValueError:
+        return True  # another rule says what is wrong with it

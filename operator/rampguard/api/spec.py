@@ -1,0 +1,248 @@
+"""What people write, as the wire carries it. Defaults stand here; none inside list items.
+
+Every text and list is bounded: the API server prices its rules by the longest that may come.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from rampguard.api.rules import (
+    ARMS_RULES,
+    ENV_RULES,
+    FINDING_RULES,
+    GUARDRAIL_RULES,
+    LASTING_RULES,
+    NUMBER_RULES,
+    PROBABILITY_RULES,
+    SOAK_RULES,
+    SPEC_RULES,
+    Rule,
+    broken,
+)
+from rampguard.core.promql import parse_selector
+
+NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+GATE = r"^(start|step-[0-9]+|breach)(-[0-9]+)?$"
+LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+
+
+def _ruled(rules: tuple[Rule, ...]) -> Any:
+    """Return what holds a field to its rules, here and in the schema."""
+
+    def check(value: str) -> str:
+        if message := broken(rules, value):
+            raise PydanticCustomError("rule", "{text}", {"text": message})
+        return value
+
+    return AfterValidator(check)
+
+
+def _rules(rules: tuple[Rule, ...]) -> dict[str, Any]:
+    return {"x-kubernetes-validations": [rule.as_cel() for rule in rules]}
+
+
+def _bounded(limit: int, rules: tuple[Rule, ...]) -> Any:
+    return Field(min_length=1, max_length=limit, json_schema_extra=_rules(rules))
+
+
+def _selector(value: str) -> str:
+    try:
+        parse_selector(value)
+    except ValueError as error:
+        raise PydanticCustomError("rule", "{text}", {"text": str(error)}) from error
+    return value
+
+
+Short = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=NAME)]
+LongName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=LABEL)]
+Query = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+Selector = Annotated[Query, AfterValidator(_selector)]
+Percent = Annotated[int, Field(ge=0, le=100, strict=True)]
+Env = Annotated[str, _bounded(128, ENV_RULES), _ruled(ENV_RULES)]
+Duration = Annotated[str, _bounded(16, SOAK_RULES), _ruled(SOAK_RULES)]
+Due = Annotated[str, _bounded(16, FINDING_RULES), _ruled(FINDING_RULES)]
+Lasting = Annotated[str, _bounded(16, LASTING_RULES), _ruled(LASTING_RULES)]
+Probability = Annotated[str, _bounded(6, PROBABILITY_RULES), _ruled(PROBABILITY_RULES)]
+Number = Annotated[str, _bounded(26, NUMBER_RULES), _ruled(NUMBER_RULES)]
+
+
+class Wire(BaseModel):
+    """A part of the wire: camelCase, nothing unknown; RULES hold for the whole of it."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
+    )
+
+
+def _checked(rules: tuple[Rule, ...], value: Any) -> Any:
+    """Raise the first broken rule of a part as it came, before its fields are read."""
+    if isinstance(value, dict):
+        try:
+            message = broken(rules, value)
+        except (KeyError, TypeError, AttributeError):
+            return value  # of a wrong shape: the fields say so
+        if message:
+            raise PydanticCustomError("rule", "{text}", {"text": message})
+    return value
+
+
+class Target(Wire):
+    """One container of one Deployment."""
+
+    name: LongName = Field(description="Deployment in this namespace")
+    container: Short | None = Field(
+        None, description="default: the container named like the Deployment, else the only one"
+    )
+    min_pods: Annotated[int, Field(ge=0, le=1, strict=True)] | None = Field(
+        None, description="0 lets a target without pods count as proven; default 1"
+    )
+
+
+class Arms(Wire):
+    """Values of the arm label."""
+
+    model_config = ConfigDict(json_schema_extra=_rules(ARMS_RULES))
+
+    control: Short
+    treatment: Short
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rules_hold(cls, value: Any) -> Any:
+        return _checked(ARMS_RULES, value)
+
+
+class Metrics(Wire):
+    """Where the assignments are counted."""
+
+    source: Name = Field(
+        "default", description="a Prometheus named in the operator's configuration"
+    )
+    arm_label: Label = Field("variant", description="label that carries the arm")
+    assignments: Selector = Field(
+        description="selector of a counter of new assignments; cookie repeats left out"
+    )
+
+
+class Guardrail(Wire):
+    """A metric rule that may roll back."""
+
+    model_config = ConfigDict(json_schema_extra=_rules(GUARDRAIL_RULES))
+
+    name: Name
+    type: Literal["ExposureBalance", "Threshold"]
+    tolerance: Annotated[int, Field(ge=1, le=50, strict=True)] | None = Field(
+        None, description="ExposureBalance: percentage points around the share"
+    )
+    query: Query | None = Field(None, description="Threshold: PromQL that gives one sample")
+    max: Number | None = Field(None, description="Threshold: broken above it")
+    min: Number | None = Field(None, description="Threshold: broken below it")
+    lasting: Lasting | None = Field(
+        None, alias="for", description="Threshold: broken without a break for this long"
+    )
+    dry_run: bool | None = Field(None, strict=True, description="judged and shown, never decides")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rules_hold(cls, value: Any) -> Any:
+        return _checked(GUARDRAIL_RULES, value)
+
+
+class Gitops(Wire):
+    """How entries that are declared in Git are treated."""
+
+    policy: Literal["Enforce", "Ignore"] = Field(
+        "Enforce", description="Enforce: a variable declared in Git blocks the start"
+    )
+
+
+class Spec(Wire):
+    """What a ramp asks for."""
+
+    model_config = ConfigDict(json_schema_extra=_rules(SPEC_RULES))
+
+    experiment: Short = Field(description="key of the experiment in the app and its metrics")
+    env: Env = Field(description="the variable; its value is the share in percent")
+    targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=10)] = Field(
+        description="one transaction: all of them move, or none stays moved",
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+        },
+    )
+    origin: Percent = Field(
+        alias="from", description="what must run now; anything else blocks the ramp"
+    )
+    from_absent: bool | None = Field(
+        None, strict=True, description="the variable is absent before the ramp"
+    )
+    to: Percent = Field(description="the goal")
+    steps: Annotated[tuple[Percent, ...], Field(max_length=10)] | None = Field(
+        None, description="shares on the way; default: straight to the goal"
+    )
+    step_soak: Duration = Field("1h", description="time at each step before the last")
+    soak: Duration = Field("24h", description="time at the goal; may be extended while it runs")
+    findings: Annotated[tuple[Due, ...], Field(max_length=10)] | None = Field(
+        None, description="default: 1h, 6h, 24h as far as they fit, and the end of the soak"
+    )
+    proof_timeout: Duration = Field(
+        "15m", description="how long the proof of pods may make no progress"
+    )
+    arms: Arms | None = None
+    metrics: Metrics | None = None
+    guardrails: Annotated[tuple[Guardrail, ...], Field(min_length=1, max_length=10)] = Field(
+        description="what watches the ramp; nothing else does",
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+        },
+    )
+    alpha: Probability = Field(
+        "0.01", description="chance of a rollback in the ramp if nothing is wrong"
+    )
+    alpha_within_tolerance: Probability = Field(
+        "0.10", description="the same if every real shift stays within tolerance"
+    )
+    no_data: Literal["Hold", "Rollback", "Ignore"] = Field(
+        "Hold", description="what being blind for longer than maxBlind does"
+    )
+    max_blind: Duration = Field("10m")
+    max_hold: Duration = Field("2h", description="blind for so long, a person is called again")
+    on_failure: Literal["Rollback", "Hold"] = Field(
+        "Rollback", description="what a breach does; Hold keeps the share and asks a person"
+    )
+    on_delete: Literal["Rollback", "Keep"] = "Rollback"
+    gitops: Gitops = Field(default_factory=Gitops)
+    owner: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    gates: Annotated[tuple[Literal["Start", "EachStep"], ...], Field(max_length=2)] | None = Field(
+        None,
+        description="wait for spec.approve before the start, before each later step",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    paused: bool | None = Field(
+        None, strict=True, description="no forward move; guardrails and rollback stay on"
+    )
+    approve: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=GATE)] | None = (
+        Field(None, description="name of the open gate, see status.gate")
+    )
+    abort: Literal["Rollback", "Keep"] | None = Field(
+        None, description="end the ramp; cannot be taken back"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rules_hold(cls, value: Any, _: ValidationInfo) -> Any:
+        return _checked(SPEC_RULES, value)

@@ -1,0 +1,144 @@
+"""ExperimentRamp v1alpha1: what people write becomes what the core is asked."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from rampguard.api.raw import Json, part, saying, text
+from rampguard.api.rules import minutes
+from rampguard.api.spec import Guardrail, Spec, Target
+from rampguard.core import model
+from rampguard.core.model import (
+    Ask,
+    EnvName,
+    GateKind,
+    GitopsPolicy,
+    GuardrailType,
+    Leave,
+    NoDataPolicy,
+    OnFailure,
+    PromQL,
+    Ref,
+)
+from rampguard.ports import InvalidSpec
+
+GROUP, VERSION, KIND = "rampguard.dev", "v1alpha1", "ExperimentRamp"
+REQUESTED_BY = "rampguard.dev/requested-by"
+FORCE_DELETE = "rampguard.dev/force-delete"
+MOST_ERRORS = 10  # told at once
+
+
+def to_ask(ramp: Json) -> Ask:
+    """Understand a manifest; InvalidSpec names each field, what is wrong and what is expected."""
+    kind, version = ramp.get("kind"), ramp.get("apiVersion")
+    if (version, kind) != (f"{GROUP}/{VERSION}", KIND):
+        raise InvalidSpec(
+            f"apiVersion, kind: {saying(version)} {saying(kind)} is no {GROUP}/{VERSION} {KIND}"
+        )
+    try:
+        spec = Spec.model_validate(ramp.get("spec"))
+    except ValidationError as error:
+        raise InvalidSpec(_told(error)) from error
+    metadata = part(ramp, "metadata")
+    annotations = part(metadata, "annotations")
+    return Ask(
+        ref=Ref(text(metadata.get("namespace")) or "default", text(metadata.get("name"))),
+        uid=text(metadata.get("uid")),
+        generation=metadata.get("generation") or 1,
+        created_at=_created(metadata),
+        deleting=metadata.get("deletionTimestamp") is not None,
+        force_delete=annotations.get(FORCE_DELETE) == "true",
+        requested_by=saying(annotations.get(REQUESTED_BY)) or None,
+        **_asked(spec),
+    )
+
+
+def _asked(spec: Spec) -> dict[str, Any]:
+    metrics, arms = spec.metrics, spec.arms
+    return {
+        "experiment": spec.experiment,
+        "env": EnvName(spec.env),
+        "targets": tuple(_target(target) for target in spec.targets),
+        "origin": spec.origin,
+        "from_absent": bool(spec.from_absent),
+        "to": spec.to,
+        "steps": spec.steps or (),
+        "step_soak": _span(spec.step_soak),
+        "soak": _span(spec.soak),
+        "findings": None if spec.findings is None else tuple(map(_span, spec.findings)),
+        "proof_timeout": _span(spec.proof_timeout),
+        "arms": arms and model.Arms(arms.control, arms.treatment),
+        "metrics": metrics
+        and model.Metrics(
+            source=metrics.source,
+            arm_label=metrics.arm_label,
+            assignments=PromQL(metrics.assignments),
+        ),
+        "guardrails": tuple(_guardrail(one) for one in spec.guardrails),
+        "alpha": float(spec.alpha),
+        "alpha_within_tolerance": float(spec.alpha_within_tolerance),
+        "no_data": NoDataPolicy(spec.no_data),
+        "max_blind": _span(spec.max_blind),
+        "max_hold": _span(spec.max_hold),
+        "on_failure": OnFailure(spec.on_failure),
+        "on_delete": Leave(spec.on_delete),
+        "gitops": GitopsPolicy(spec.gitops.policy),
+        "owner": spec.owner,
+        "gates": frozenset(GateKind(gate) for gate in spec.gates or ()),
+        "paused": bool(spec.paused),
+        "approve": spec.approve,
+        "abort": Leave(spec.abort) if spec.abort else None,
+    }
+
+
+def _target(target: Target) -> model.Target:
+    pods = 1 if target.min_pods is None else target.min_pods
+    return model.Target(target.name, target.container, pods)
+
+
+def _guardrail(one: Guardrail) -> model.Guardrail:
+    return model.Guardrail(
+        name=one.name,
+        type=GuardrailType(one.type),
+        tolerance=None if one.tolerance is None else float(one.tolerance),
+        query=PromQL(one.query) if one.query else None,
+        maximum=None if one.max is None else float(one.max),
+        minimum=None if one.min is None else float(one.min),
+        lasting=_span(one.lasting) if one.lasting else timedelta(0),
+        dry_run=bool(one.dry_run),
+    )
+
+
+def _span(written: str) -> timedelta:
+    told = minutes(written)
+    if told is None:
+        raise InvalidSpec(f"{saying(written)} is no duration")
+    return told
+
+
+def _created(metadata: Json) -> datetime:
+    written = text(metadata.get("creationTimestamp")) or "1970-01-01T00:00:00Z"
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError as error:
+        raise InvalidSpec(f"metadata.creationTimestamp: {saying(written)} is no time") from error
+
+
+def _told(error: ValidationError) -> str:
+    """Say of each mistake where it stands and what is expected, a line each."""
+    mistakes = error.errors(include_url=False, include_input=True, include_context=False)
+    lines = [_line(one) for one in mistakes[:MOST_ERRORS]]
+    more = len(mistakes) - MOST_ERRORS
+    return "; ".join([*lines, *([f"and {more} more"] if more > 0 else [])])
+
+
+def _line(mistake: Any) -> str:
+    where = ".".join(["spec", *(str(step) for step in mistake["loc"])])
+    if mistake["type"] == "extra_forbidden":
+        return f"{saying(where)}: no such field"
+    if mistake["type"] == "missing":
+        return f"{saying(where)}: required"
+    given = mistake.get("input")
+    told = f" (found {saying(str(given))})" if isinstance(given, str | int | float | bool) else ""
+    return f"{saying(where)}: {mistake['msg'].removeprefix('Input ')}{told}"

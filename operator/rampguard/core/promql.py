@@ -1,0 +1,124 @@
+"""Selectors of PromQL: what a ramp may name, and how matchers are added to it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rampguard.core.model import PromQL
+
+LONGEST = 2048  # characters
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_OPERATOR = re.compile(r"=~|!~|!=|=")
+_SPACE = re.compile(r"[ \t\n\r]*")
+_STRING = re.compile(
+    r'"(?:[^"\\\n]|\\(?:[abfnrtv\\"\']|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}))*"'
+    r"|'(?:[^'\\\n]|\\(?:[abfnrtv\\\"']|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}))*'"
+)
+_EXPECTED = 'a selector such as http_requests_total{path="/",code=~"5.."} is expected'
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One label matcher; value is quoted as it was written."""
+
+    label: str
+    operator: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.label}{self.operator}{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """An instant vector selector: a metric and its matchers."""
+
+    metric: str
+    matchers: tuple[Matcher, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.metric}{{{','.join(map(str, self.matchers))}}}"
+
+
+def parse_selector(text: str) -> Selector:
+    """Understand a selector; a ValueError says where anything else begins.
+
+    A metric with optional matchers, and nothing more: no function, range, offset or operator.
+    Source: the grammar of Prometheus, `vector_selector` with a metric identifier.
+    """
+    if len(text) > LONGEST:
+        raise ValueError(f"a selector of at most {LONGEST} characters is expected")
+    reader = _Reader(text)
+    metric = reader.take(_NAME, "a metric name")
+    matchers: list[Matcher] = []
+    if reader.skip("{"):
+        while not reader.skip("}"):
+            matchers.append(
+                Matcher(
+                    reader.take(_LABEL, "a label"),
+                    reader.take(_OPERATOR, "one of = != =~ !~"),
+                    reader.take(_STRING, "a quoted value"),
+                )
+            )
+            if not reader.skip(","):
+                reader.need("}")
+                break
+    reader.end()
+    if any(one.label == "__name__" for one in matchers):
+        raise ValueError("the metric is named once: leave out __name__")
+    return Selector(metric, tuple(matchers))
+
+
+def with_matchers(selector: str, matchers: Mapping[str, str]) -> PromQL:
+    """Return a selector with further labels that must be equal; all of them hold at once."""
+    told = parse_selector(selector)
+    more = tuple(Matcher(label, "=", quoted(value)) for label, value in matchers.items())
+    return PromQL(str(Selector(told.metric, (*told.matchers, *more))))
+
+
+def quoted(value: str) -> str:
+    """Return a text as PromQL quotes it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+class _Reader:
+    """Reads a text from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def take(self, what: re.Pattern[str], expected: str) -> str:
+        self._skip_space()
+        found = what.match(self._text, self._at)
+        if found is None:
+            raise self._error(expected)
+        self._at = found.end()
+        return found.group()
+
+    def skip(self, sign: str) -> bool:
+        self._skip_space()
+        if not self._text.startswith(sign, self._at):
+            return False
+        self._at += len(sign)
+        return True
+
+    def need(self, sign: str) -> None:
+        if not self.skip(sign):
+            raise self._error(f"{sign} or ,")
+
+    def end(self) -> None:
+        self._skip_space()
+        if self._at < len(self._text):
+            raise self._error("the end")
+
+    def _skip_space(self) -> None:
+        found = _SPACE.match(self._text, self._at)
+        self._at = found.end() if found else self._at
+
+    def _error(self, expected: str) -> ValueError:
+        rest = self._text[self._at : self._at + 20]
+        found = f"{rest!r} at character {self._at + 1}" if rest else "nothing more"
+        return ValueError(f"{_EXPECTED}; {expected} should follow, found {found}")
