@@ -130,6 +130,18 @@ class FakeRollouts:
             self._revise(ref, current)
             self._scale(ref, current, paused=paused)
         self._report(ref, current)
+        self._clean_up(ref, deployment, current)
+
+    def _clean_up(self, ref: Ref, deployment: Json, current: Json | None) -> None:
+        """Forget the oldest ReplicaSets beyond revisionHistoryLimit."""
+        every = self._replicasets(ref)
+        most = deployment["spec"].get("revisionHistoryLimit", 10)
+        if len(every) <= most + 1:
+            return
+        used = {_made_by(pod) for pod in self._pods(ref)} | {current and current["metadata"]["uid"]}
+        idle = [r for r in every if r["metadata"]["uid"] not in used]
+        for replicaset in sorted(idle, key=_revision)[: len(every) - most - 1]:
+            self._server.vanish(Resource.REPLICASETS, _ref(replicaset))
 
     def _replicaset(self, deployment: Json) -> Json:
         template = deployment["spec"]["template"]

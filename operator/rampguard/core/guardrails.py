@@ -1,0 +1,251 @@
+"""Readings become judgements: what was measured, against which limit, and how sure that is."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rampguard.core.counting import onsets, spacing, windows
+from rampguard.core.durations import show_duration
+from rampguard.core.model import Evidence, Guardrail, Judgement, Reading, Verdict
+from rampguard.core.plan import Plan
+from rampguard.core.statistics import (
+    detectable_shift,
+    log_e_binomial,
+    logit,
+    onset_mixture,
+    share_interval,
+    threshold,
+)
+
+SEVERITY = (
+    Verdict.NOT_APPLICABLE,
+    Verdict.WITHIN_TOLERANCE,
+    Verdict.INCONCLUSIVE,
+    Verdict.NO_DATA,
+    Verdict.BREACHED,
+)
+CAUSED_WITHIN = timedelta(minutes=30)  # later harm without a concurrent control may be another's
+CLIP = 0.001  # a share of 0 or 1 leaves no room for odds
+
+
+def worst(judgements: Iterable[Judgement]) -> Verdict:
+    """Return the most severe verdict; of nothing: NoData, for nothing was judged."""
+    return max(
+        (one.verdict for one in judgements), key=SEVERITY.index, default=Verdict.NO_DATA
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What one guardrail may spend of a ramp's chance of a false rollback."""
+
+    alpha: float
+    within: float
+    weight: float
+    soaks: int
+
+    def null(self, parts: int) -> float:
+        """Return what ln E has to reach against `nothing is wrong`."""
+        return threshold(self.alpha, weight=self.weight, soaks=self.soaks, parts=parts)
+
+    def margin(self, parts: int) -> float:
+        """Return what ln E has to reach against `every shift is within tolerance`."""
+        return threshold(self.within, weight=self.weight, soaks=self.soaks, parts=parts)
+
+    @property
+    def level(self) -> float:
+        """Return the level of the interval that people see."""
+        return self.weight * self.alpha / self.soaks
+
+
+def budget(plan: Plan) -> Budget:
+    """Share the budget evenly among the guardrails that can roll back, and all soaks."""
+    deciding = sum(not one.dry_run for one in plan.ask.guardrails)
+    return Budget(
+        alpha=plan.ask.alpha,
+        within=plan.ask.alpha_within_tolerance,
+        weight=1 / max(1, deciding),
+        soaks=len(plan.values),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One direction in which a share may leave its limits."""
+
+    sign: int  # 1: too many in treatment, -1: too few
+    limit: float
+
+
+def judge_exposure(plan: Plan, step: int, guardrail: Guardrail, evidence: Evidence) -> Judgement:
+    """Judge the share of new assignments that went to treatment, over all onsets.
+
+    Breached: on one side ln E reaches both thresholds at this look. WithinTolerance: the interval
+    since T0 lies inside the limits.
+    """
+    p0, tolerance = plan.values[step] / 100, (guardrail.tolerance or 0) / 100
+    low, high = p0 - tolerance, p0 + tolerance
+    sides = tuple(s for s in (_Side(1, high), _Side(-1, low)) if 0 < s.limit < 1)
+    spent, since = budget(plan), windows(evidence.bins)
+    proofs = tuple(_proof(plan, step, since, side, p0) for side in sides)
+    null, margin = spent.null(len(sides)), spent.margin(len(sides))
+    harm = [p for p in proofs if p.null >= null and p.margin >= margin]
+    worse = max(proofs, key=lambda p: p.margin)
+    bounds = share_interval(since[0].treatment, since[0].control, spent.level)
+    if harm:
+        verdict = Verdict.BREACHED
+    elif low <= bounds.low and bounds.high <= high:
+        verdict = Verdict.WITHIN_TOLERANCE
+    else:
+        verdict = Verdict.INCONCLUSIVE
+    total = since[0].total
+    return Judgement(
+        name=guardrail.name,
+        type=guardrail.type,
+        verdict=verdict,
+        value=_percent(since[0].treatment / total) if total else "",
+        interval=f"[{_percent(bounds.low)}, {_percent(bounds.high)}]" if total else "",
+        limit=f"{_points(max(low, 0))} .. {_points(min(high, 1))}",
+        why=_exposure_why(verdict, since[0], p0),
+        number=since[0].treatment / total if total else None,
+        limits=(max(low, 0.0), min(high, 1.0)),
+        counted=total,
+        log_e_null=worse.null,
+        log_e_margin=worse.margin,
+        threshold_null=null,
+        threshold_margin=margin,
+        could_see=_could_see(detectable_shift(total, p0, tolerance, null=null, margin=margin)),
+        onset=_onset(plan, step, evidence, worse.onset) if harm else None,
+        dry_run=guardrail.dry_run,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    null: float
+    margin: float
+    onset: int  # the bin from which on the harm is clearest
+
+
+def _proof(
+    plan: Plan, step: int, since: tuple[Reading, ...], side: _Side, p0: float
+) -> _Proof:
+    count = max(len(since), onsets(plan.tempo.look, plan.soaks[step]))
+
+    def evidence(eta0: float) -> list[float]:
+        return [log_e_binomial(r.treatment, r.control, eta0, side.sign) for r in since]
+
+    margins = evidence(logit(side.limit))
+    nulls = evidence(logit(min(max(p0, CLIP), 1 - CLIP)))
+    clearest = max(range(len(margins)), key=margins.__getitem__)
+    return _Proof(onset_mixture(nulls, count), onset_mixture(margins, count), clearest)
+
+
+def _onset(plan: Plan, step: int, evidence: Evidence, index: int) -> datetime:
+    return evidence.t0 + index * spacing(plan.tempo.look, plan.soaks[step])
+
+
+Point = tuple[datetime, float]
+
+
+def judge_threshold(
+    plan: Plan, guardrail: Guardrail, points: Sequence[Point], at: datetime, t0: datetime
+) -> Judgement:
+    """Judge the samples of a query up to an instant; the last must be of that very instant.
+
+    Broken: beyond max or min without a break for as long as `for` says. points: oldest first; a
+    hole of more than three looks is a break.
+    """
+    if not points or points[-1][0] != at:
+        return no_data(guardrail, "the query gives no sample")
+    if not all(math.isfinite(value) for _, value in points[-1:]):
+        return no_data(guardrail, f"the query gives {points[-1][1]}, no finite number")
+    value, broken = points[-1][1], _breaks(guardrail)
+    since = _run(points, broken, 3 * plan.tempo.look)
+    lasts = since is not None and at - since >= guardrail.lasting
+    return Judgement(
+        name=guardrail.name,
+        type=guardrail.type,
+        verdict=Verdict.BREACHED if lasts else Verdict.WITHIN_TOLERANCE,
+        value=f"{value:.4g}",
+        limit=_limit_text(guardrail),
+        why=_threshold_why(since, lasts=lasts),
+        number=value,
+        limits=(guardrail.minimum, guardrail.maximum),
+        counted=float(len(points)),
+        onset=since if lasts else None,
+        attributable=since is None or since - t0 <= CAUSED_WITHIN,
+        query=guardrail.query or "",
+        dry_run=guardrail.dry_run,
+    )
+
+
+def no_data(guardrail: Guardrail, why: str) -> Judgement:
+    """Return the judgement of a guardrail that cannot see."""
+    return Judgement(
+        name=guardrail.name,
+        type=guardrail.type,
+        verdict=Verdict.NO_DATA,
+        why=why,
+        limit=_limit_text(guardrail) if guardrail.query else "",
+        query=guardrail.query or "",
+        dry_run=guardrail.dry_run,
+    )
+
+
+def _breaks(guardrail: Guardrail) -> Callable[[float], bool]:
+    high, low = guardrail.maximum, guardrail.minimum
+    return lambda value: (high is not None and value > high) or (low is not None and value < low)
+
+
+def _run(
+    points: Sequence[Point], broken: Callable[[float], bool], hole: timedelta
+) -> datetime | None:
+    """Return since when the query is broken without a break; None: it is not broken now."""
+    since: datetime | None = None
+    later = points[-1][0]
+    for at, value in reversed(points):
+        if not math.isfinite(value) or not broken(value) or later - at > hole:
+            break
+        since = later = at
+    return since
+
+
+def _limit_text(guardrail: Guardrail) -> str:
+    told = []
+    if guardrail.minimum is not None:
+        told.append(f"{guardrail.minimum:g} or more")
+    if guardrail.maximum is not None:
+        told.append(f"{guardrail.maximum:g} or less")
+    lasting = f" (for {show_duration(guardrail.lasting)})" if guardrail.lasting else ""
+    return f"{' and '.join(told)}{lasting}"
+
+
+def _threshold_why(since: datetime | None, *, lasts: bool) -> str:
+    if since is None:
+        return ""
+    told = f"beyond its limit since {since:%Y-%m-%dT%H:%M:%SZ}"
+    return told if lasts else f"{told}, not for long enough"
+
+
+def _exposure_why(verdict: Verdict, counted: Reading, p0: float) -> str:
+    shown = f"{counted.treatment:.0f} of {counted.total:.0f} new assignments"
+    if verdict is Verdict.BREACHED:
+        return f"{shown} went to treatment, {p0:.0%} should have"
+    return shown
+
+
+def _could_see(shift: float) -> str:
+    if math.isinf(shift):
+        return "too little traffic to show any shift yet"
+    return f"could have seen a shift of {shift * 100:.1f} pp or more"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _points(share: float) -> str:
+    return f"{share * 100:.3g}%"
+
