@@ -49,15 +49,15 @@ class RampError(Exception):
     """Everything that a port may raise; the message says what, where and what to do."""
 
 
-class InvalidSpec(RampError):  # noqa: N818 - the house's names say the fact
+class InvalidSpec(RampError):
     """The manifest cannot be understood."""
 
 
-class Conflict(RampError):  # noqa: N818
+class Conflict(RampError):
     """Somebody else wrote first: version, uid, or the object already exists."""
 
 
-class Unavailable(RampError):  # noqa: N818
+class Unavailable(RampError):
     """No usable answer: network, deadline, 429, 5xx. retry_after: as the server asked."""
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
@@ -69,7 +69,7 @@ class TimedOut(Unavailable):
     """A write without an answer: it may have happened."""
 
 
-class Refused(RampError):  # noqa: N818
+class Refused(RampError):
     """The server understood and said no (403, 422, other 4xx)."""
 
 
@@ -77,11 +77,11 @@ class BadQuery(Refused):
     """Prometheus refuses the query."""
 
 
-class NotFound(RampError):  # noqa: N818
+class NotFound(RampError):
     """404."""
 
 
-class Gone(RampError):  # noqa: N818
+class Gone(RampError):
     """410: the version is too old."""
 
 

@@ -33,7 +33,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
-class BadSettings(Exception):  # noqa: N818 - the house's names say the fact
+class BadSettings(Exception):
     """The configuration cannot be used; the message says file, field and what is expected."""
 
 

@@ -41,7 +41,7 @@ class Policy(StrEnum):
     KEEP = "Keep"
 
 
-class Unsafe(Exception):  # noqa: N818 - the house's names say the fact
+class Unsafe(Exception):
     """The release must stay; the message names the ramps and says what to do."""
 
 

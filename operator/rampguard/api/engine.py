@@ -25,7 +25,7 @@ _STAGES: dict[str, TypeAdapter[Any]] = {
 _NEW = State()
 
 
-class Damaged(ValueError):  # noqa: N818 - the house's names say the fact
+class Damaged(ValueError):
     """The line was changed by another hand, or written by a newer operator."""
 
 

@@ -44,6 +44,11 @@ def to_pods(
     )
 
 
+def is_ready(pod: Json) -> bool:
+    """Say whether a pod serves now."""
+    return _conditions(pod).get("Ready", {}).get("status") == "True"
+
+
 def _current(deployment: Json, replicasets: Collection[Json]) -> str | None:
     """Return the uid of the ReplicaSet with the Deployment's own template; None: none yet.
 

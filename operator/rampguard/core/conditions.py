@@ -112,7 +112,7 @@ def _facts(
     yield _Fact(ConditionType.READY, done, reason, summary)
     moving = phase in MOVING and stalled is None
     yield _Fact(ConditionType.RECONCILING, moving, reason)
-    yield stalled or _Fact(ConditionType.STALLED, False, Reason.AS_EXPECTED)  # noqa: FBT003 - a fact
+    yield stalled or _fails(ConditionType.STALLED, Reason.AS_EXPECTED)
     yield from _gitops(plan, state, seen)
     yield from _signals(seen)
     yield from _proof(plan, state, seen)
@@ -139,8 +139,16 @@ def _stalled(plan: Plan, seen: Observation, decision: Decision, phase: Phase) ->
             return None
 
 
+def _holds(kind: ConditionType, reason: Reason, message: str = "") -> _Fact:
+    return _Fact(kind, holds=True, reason=reason, message=message)
+
+
+def _fails(kind: ConditionType, reason: Reason, message: str = "") -> _Fact:
+    return _Fact(kind, holds=False, reason=reason, message=message)
+
+
 def _stall(reason: Reason, message: str) -> _Fact:
-    return _Fact(ConditionType.STALLED, holds=True, reason=reason, message=message)
+    return _holds(ConditionType.STALLED, reason, message)
 
 
 def _next_step(plan: Plan, because: Because) -> str:
@@ -158,14 +166,14 @@ def _gitops(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
     known = _known(seen)
     if isinstance(state.stage, Ended) and state.stage.because.reason in IN_GIT:
         because = state.stage.because
-        yield _Fact(ConditionType.GITOPS_SAFE, False, because.reason, because.message)  # noqa: FBT003
+        yield _fails(ConditionType.GITOPS_SAFE, because.reason, because.message)
         return
     if not known:
         return
     declared = next((w for w in known if w.declared_by), None)
     if declared is None:
         text = f"{plan.ask.env} is not declared in Git on {_names(known)}"
-        yield _Fact(ConditionType.GITOPS_SAFE, True, Reason.NOT_DECLARED_IN_GIT, text)  # noqa: FBT003
+        yield _holds(ConditionType.GITOPS_SAFE, Reason.NOT_DECLARED_IN_GIT, text)
         return
     ignored = plan.ask.gitops is GitopsPolicy.IGNORE
     reason = Reason.DECLARATION_IGNORED if ignored else Reason.DECLARED_IN_GIT
@@ -187,17 +195,17 @@ def _proof(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
     kind = ConditionType.PODS_PROVEN
     match state.stage:
         case Applying(step=step):
-            yield _Fact(kind, False, Reason.PODS_LAG, lag_text(plan, seen, step))  # noqa: FBT003
+            yield _fails(kind, Reason.PODS_LAG, lag_text(plan, seen, step))
         case Soaking(step=step, evidence=evidence):
             lost = evidence.unproven_since is not None
             reason = Reason.PODS_LOST if lost else Reason.ALL_PODS_PROVEN
             mixed = "" if state.mixed is None else f"; mixed exposure lasted {_seconds(state)}"
             yield _Fact(kind, not lost, reason, f"{lag_text(plan, seen, step)}{mixed}")
         case RollingBack():
-            yield _Fact(kind, False, Reason.PODS_LAG, _leftovers(seen))  # noqa: FBT003
+            yield _fails(kind, Reason.PODS_LAG, _leftovers(seen))
         case Ended(outcome=Outcome.ROLLED_BACK):
             text = f"no pod runs a value of the ramp; {proven_pods(seen)} run the original"
-            yield _Fact(kind, True, Reason.ALL_PODS_PROVEN, text)  # noqa: FBT003
+            yield _holds(kind, Reason.ALL_PODS_PROVEN, text)
         case _:
             return
 
@@ -258,11 +266,11 @@ def _rollback(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
             f"no pod runs a value of the ramp since {record.proven_at:%Y-%m-%dT%H:%M:%SZ};"
             " users keep the arm that they were assigned until their cookie ends"
         )
-        yield _Fact(kind, True, Reason.ALL_PODS_PROVEN, text)  # noqa: FBT003
+        yield _holds(kind, Reason.ALL_PODS_PROVEN, text)
         return
     late = isinstance(state.stage, RollingBack) and overdue(plan, seen, state.stage.progress)
     reason = Reason.ROLLBACK_OVERDUE if late else Reason.ROLLING_BACK
-    yield _Fact(kind, False, reason, record.because.message)  # noqa: FBT003
+    yield _fails(kind, reason, record.because.message)
 
 
 def _conditions(

@@ -31,9 +31,7 @@ CLIP = 0.001  # a share of 0 or 1 leaves no room for odds
 
 def worst(judgements: Iterable[Judgement]) -> Verdict:
     """Return the most severe verdict; of nothing: NoData, for nothing was judged."""
-    return max(
-        (one.verdict for one in judgements), key=SEVERITY.index, default=Verdict.NO_DATA
-    )
+    return max((one.verdict for one in judgements), key=SEVERITY.index, default=Verdict.NO_DATA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +126,7 @@ class _Proof:
     onset: int  # the bin from which on the harm is clearest
 
 
-def _proof(
-    plan: Plan, step: int, since: tuple[Reading, ...], side: _Side, p0: float
-) -> _Proof:
+def _proof(plan: Plan, step: int, since: tuple[Reading, ...], side: _Side, p0: float) -> _Proof:
     count = max(len(since), onsets(plan.tempo.look, plan.soaks[step]))
 
     def evidence(eta0: float) -> list[float]:
@@ -248,4 +244,3 @@ def _percent(share: float) -> str:
 
 def _points(share: float) -> str:
     return f"{share * 100:.3g}%"
-

@@ -60,7 +60,7 @@ def small_effects() -> tuple[float, ...]:
     return tuple(0.12 * math.exp(1.1 * normal.inv_cdf((i + 0.5) / 20)) for i in range(20))
 
 
-def log_e_binomial(
+def log_e_binomial(  # noqa: PLR0913 - two counts, a null, and two knobs of the kernel
     hits: float,
     others: float,
     eta0: float,
@@ -133,13 +133,15 @@ def detectable_shift(
         found = max(p0 - shift, 1e-12)
         return min(
             total * kullback(found, p0) - need(null),
-            total * kullback(found, p0 - tolerance) - need(margin) if found < p0 - tolerance else NEVER,
+            total * kullback(found, p0 - tolerance) - need(margin)
+            if found < p0 - tolerance
+            else NEVER,
         )
 
     worst = p0 - 1e-9
     if worst <= tolerance or shown(worst) < 0:
         return ALWAYS
-    return bisect(lambda shift: shown(shift), tolerance, worst)
+    return bisect(shown, tolerance, worst)
 
 
 def need(log_e: float) -> float:

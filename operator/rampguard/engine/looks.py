@@ -1,124 +1,128 @@
-"""Takes looks: asks Prometheus at settled instants, and lets the core judge what it says.
-
-Every answer is of the explicit instant that was asked for, so that asking again gives it again.
-"""
+"""Takes looks: lets the core judge what Prometheus says of settled instants."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rampguard.core.counting import bases, closed, deltas, folded, spacing
+from rampguard.core.counting import closed, spacing
 from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data
-from rampguard.core.model import (
-    Arms,
-    Evidence,
-    Guardrail,
-    GuardrailType,
-    Judgement,
-    Look,
-    Metrics,
-    PromQL,
-    Sample,
-    Series,
-    Soaking,
-)
+from rampguard.core.model import Evidence, Guardrail, GuardrailType, Judgement, Look, Soaking
 from rampguard.core.plan import Plan
-from rampguard.core.promql import with_matchers
+from rampguard.engine.assignments import MOST_POINTS, NothingSeenError, Pods, to_assignments
 from rampguard.ports import Refused, Unavailable, World
 
-MEMORY = timedelta(hours=1)  # how far back a counter's last value is looked for
-FRESH = 3  # scrapes that a sample may be old
-ENOUGH = 0.8  # of the pods that export, which must be fresh
-DUPLICATES = "prometheus, prometheus_replica"  # labels of replicas that scrape the same pods
-RUN_BEFORE = timedelta(hours=1)  # looked at before `for`, to date the start of a break
-
-
-@dataclass(frozen=True, slots=True)
-class Pods:
-    """Who counts. families: ReplicaSets of the targets by name; ready: pods that serve now."""
-
-    families: frozenset[str]
-    ready: frozenset[str] = frozenset()
-
-    def has(self, pod: str) -> bool:
-        """Say whether a pod is or was one of the targets'."""
-        return pod.rpartition("-")[0] in self.families
+BEFORE = timedelta(hours=1)  # looked at before `for`, to date the start of a break
+Points = tuple[tuple[datetime, float], ...]
 
 
 async def take_looks(
     plan: Plan, stage: Soaking, instants: Sequence[datetime], world: World, pods: Pods
 ) -> tuple[Look, ...]:
-    """Judge every guardrail at every instant; one that cannot see is NoData, in the server's words."""
-    looks = [await _look(plan, stage, at, world, pods) for at in instants]
-    return tuple(looks)
+    """Judge every guardrail at every instant; one that cannot see is NoData, and says why."""
+    looker = _Looker(plan, stage, world, pods)
+    return tuple([await looker.look(at) for at in instants])
 
 
 async def missing_signals(plan: Plan, world: World, pods: Pods) -> tuple[str, ...]:
     """Name every signal that a deciding guardrail would miss if the ramp started now."""
     at = world.clock.now() - plan.tempo.scrape
-    deciding = tuple(one for one in plan.ask.guardrails if not one.dry_run)
-    found = await asyncio.gather(*(_missing(plan, one, at, world, pods) for one in deciding))
-    return tuple(f"{one.name}: {why}" for one, why in zip(deciding, found, strict=True) if why)
-
-
-async def _look(plan: Plan, stage: Soaking, at: datetime, world: World, pods: Pods) -> Look:
-    size = spacing(plan.tempo.look, plan.soaks[stage.step])
-    evidence, unseen = await _count(plan, stage.evidence, at, size, _Asker(plan, world, pods))
-    judgements = await asyncio.gather(
-        *(
-            _judge(plan, stage, one, at, world, evidence=evidence, unseen=unseen)
-            for one in plan.ask.guardrails
-        )
+    rules = tuple(one for one in plan.ask.guardrails if not one.dry_run)
+    found = await asyncio.gather(*(_blind(_signal(plan, one, at, world, pods)) for one in rules))
+    asked = (
+        one.query or to_assignments(plan, world, pods).query for one in rules
+    )  # where anyone can ask again
+    return tuple(
+        f"{rule.name}: {why} ({query})"
+        for rule, why, query in zip(rules, found, asked, strict=True)
+        if why
     )
-    remembered = stage.evidence if unseen else closed(evidence, size)
-    if remembered.counted_to < stage.evidence.counted_to:
-        remembered = stage.evidence
-    return Look(at=at, evidence=remembered, judgements=tuple(judgements))
 
 
-async def _judge(  # noqa: PLR0913 - what was counted is shared by all guardrails of a look
-    plan: Plan,
-    stage: Soaking,
-    guardrail: Guardrail,
-    at: datetime,
-    world: World,
-    *,
-    evidence: Evidence,
-    unseen: str,
-) -> Judgement:
+async def _signal(plan: Plan, guardrail: Guardrail, at: datetime, world: World, pods: Pods) -> None:
     if guardrail.type is GuardrailType.EXPOSURE_BALANCE:
-        if unseen:
-            return no_data(guardrail, unseen)
-        judgement = judge_exposure(plan, stage.step, guardrail, evidence)
-        return _asked(judgement, _assignments(plan, world))
+        await to_assignments(plan, world, pods).check(at)
+        return
+    judged = judge_threshold(plan, guardrail, await _points(plan, guardrail, at, at, world), at, at)
+    if judged.value == "":
+        raise NothingSeenError(judged.why)
+
+
+async def _blind(asking: Awaitable[object]) -> str:
+    """Return why nothing was seen; empty: it was."""
     try:
-        points = await _points(plan, guardrail, at, stage.evidence.t0, world)
-    except (Unavailable, Refused) as error:
-        return no_data(guardrail, str(error))
-    except ValueError as error:
-        return no_data(guardrail, str(error))
-    return judge_threshold(plan, guardrail, points, at, stage.evidence.t0)
-
-
-def _asked(judgement: Judgement, query: PromQL) -> Judgement:
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(judgement, query=query)
+        await asking
+    except (NothingSeenError, Unavailable, Refused) as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asker:
-    """Asks for the assignments of the targets' pods."""
+class _Looker:
+    """Judges one soak at one instant after the other."""
 
     plan: Plan
+    stage: Soaking
     world: World
     pods: Pods
 
-    @property
-    def metrics(self) -> Metrics:
-        """Return where they are counted."""
-        metrics = self.plan.ask.metrics
-        if metrics is None:
-            raise ValueError("no metrics are given")
-        return metrics
+    async def look(self, at: datetime) -> Look:
+        counted: Evidence | str
+        try:
+            counted = await self._count(at)
+        except (NothingSeenError, Unavailable, Refused) as error:
+            counted = str(error)
+        judging = (self._judge(one, at, counted) for one in self.plan.ask.guardrails)
+        judgements = tuple(await asyncio.gather(*judging))
+        return Look(at=at, evidence=self._remembered(counted), judgements=judgements)
+
+    async def _count(self, at: datetime) -> Evidence:
+        rules = self.plan.ask.guardrails
+        if not any(one.type is GuardrailType.EXPOSURE_BALANCE for one in rules):
+            return self.stage.evidence
+        return await to_assignments(self.plan, self.world, self.pods).count(self.stage, at)
+
+    def _remembered(self, counted: Evidence | str) -> Evidence:
+        """Return the closed bins: what was once counted is never asked for again."""
+        before = self.stage.evidence
+        if isinstance(counted, str):
+            return before
+        size = spacing(self.plan.tempo.look, self.plan.soaks[self.stage.step])
+        after = closed(counted, size)
+        return after if after.counted_to > before.counted_to else before
+
+    async def _judge(
+        self, guardrail: Guardrail, at: datetime, counted: Evidence | str
+    ) -> Judgement:
+        if guardrail.type is GuardrailType.THRESHOLD:
+            return await self._threshold(guardrail, at)
+        query = to_assignments(self.plan, self.world, self.pods).query
+        if isinstance(counted, str):
+            return replace(no_data(guardrail, counted), query=query)
+        judged = judge_exposure(self.plan, self.stage.step, guardrail, counted)
+        return replace(judged, query=query)
+
+    async def _threshold(self, guardrail: Guardrail, at: datetime) -> Judgement:
+        t0 = self.stage.evidence.t0
+        earliest = max(t0, at - guardrail.lasting - BEFORE)
+        try:
+            points = await _points(self.plan, guardrail, earliest, at, self.world)
+        except (NothingSeenError, Unavailable, Refused) as error:
+            return no_data(guardrail, str(error))
+        return judge_threshold(self.plan, guardrail, points, at, t0)
+
+
+async def _points(
+    plan: Plan, guardrail: Guardrail, earliest: datetime, at: datetime, world: World
+) -> Points:
+    """Return the samples of a query on a grid that ends at an instant."""
+    if guardrail.query is None:
+        raise NothingSeenError("the guardrail has no query")
+    step = plan.tempo.look
+    steps = min(math.floor((at - earliest) / step), MOST_POINTS)
+    source = plan.ask.metrics.source if plan.ask.metrics else "default"
+    found = await world.metrics.span(source, guardrail.query, at - steps * step, at, step)
+    if len(found) > 1:
+        raise NothingSeenError(f"the query gives {len(found)} series; one number is expected")
+    return found[0].points if found else ()

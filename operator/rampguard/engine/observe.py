@@ -109,7 +109,7 @@ async def _before_start(plan: Plan, sight: Sight, world: World) -> Sight:
         return sight
     sight = await with_owned(plan, sight, world, fresh=False)
     dry = await asyncio.gather(*(_dry_run(plan, w, sight, world) for w in seen.workloads))
-    signals = await missing_signals(plan, world, sight.families)
+    signals = await missing_signals(plan, world, sight.counted)
     return replace(sight, seen=replace(seen, workloads=tuple(dry), signals=signals))
 
 
@@ -146,7 +146,7 @@ async def _looks(plan: Plan, state: State, stage: Soaking, sight: Sight, world: 
     if not instants:
         return sight
     try:
-        looks = await take_looks(plan, stage, instants, world, sight.families)
+        looks = await take_looks(plan, stage, instants, world, sight.counted)
     except (Unavailable, Refused) as error:
         return replace(sight, seen=replace(sight.seen, look_failed=str(error)))
     return replace(sight, seen=replace(sight.seen, looks=looks))

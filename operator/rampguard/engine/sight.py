@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rampguard.api.fleet import is_ready
 from rampguard.api.selector import label_selector
 from rampguard.core.model import Observation
+from rampguard.engine.assignments import Pods
 from rampguard.ports import Json
 
 
@@ -30,8 +32,12 @@ class Sight:
         return frozenset(label_selector(one) for one in self.deployments.values())
 
     @property
-    def families(self) -> frozenset[str]:
-        """Return the ReplicaSets by name: every pod of a target, also a past one, bears one."""
-        return frozenset(
-            one["metadata"]["name"] for each in self.owned.values() for one in each.replicasets
+    def counted(self) -> Pods:
+        """Return whose metrics count: every pod of a target, also a past one."""
+        owned = self.owned.values()
+        return Pods(
+            families=frozenset(rs["metadata"]["name"] for one in owned for rs in one.replicasets),
+            ready=frozenset(
+                pod["metadata"]["name"] for one in owned for pod in one.pods if is_ready(pod)
+            ),
         )

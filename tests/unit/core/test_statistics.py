@@ -47,7 +47,9 @@ def test_the_grid_of_effects() -> None:
     assert small_effects() == pytest.approx(tuple(GRIDS["small"]), rel=1e-9)
 
 
-@pytest.mark.parametrize(("eta0", "key"), [(-0.20067069546215122, "log_e_mixture"), (0.0, "log_e_mixture_null")])
+@pytest.mark.parametrize(
+    ("eta0", "key"), [(-0.20067069546215122, "log_e_mixture"), (0.0, "log_e_mixture_null")]
+)
 def test_evidence_over_onsets(eta0: float, key: str) -> None:
     (row,) = VECTORS["onset_mixture"]
     bins = [(450, 450)] * 26 + [(270, 630)] * 4
@@ -126,7 +128,10 @@ def test_evidence_is_not_expected_to_grow_while_nothing_is_wrong(p: float, total
     """E[LR] <= 1 over the whole null, by enumeration."""
     eta0 = logit(0.45)
     expected = math.fsum(
-        math.comb(total, k) * p**k * (1 - p) ** (total - k) * math.exp(log_e_binomial(k, total - k, eta0, 1))
+        math.comb(total, k)
+        * p**k
+        * (1 - p) ** (total - k)
+        * math.exp(log_e_binomial(k, total - k, eta0, 1))
         for k in range(total + 1)
     )
     assert expected <= 1 + 1e-9
