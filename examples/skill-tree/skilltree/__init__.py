@@ -1,0 +1,1 @@
+"""A small service with an experiment: what Rampguard ramps in the lab."""
