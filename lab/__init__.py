@@ -1,0 +1,1 @@
+"""A real Kubernetes on one machine, with the example application and a Prometheus that sees it."""

@@ -1,0 +1,61 @@
+"""What runs in the lab's cluster: Prometheus, the example application, the operator."""
+
+import hashlib
+
+from lab.images import Images
+from lab.kind import kubectl
+from lab.places import CACHE, CONTEXT, HERE, NAME, ROOT
+from lab.steps import LabError, run
+
+APPLIED = "lab.rampguard.dev/applied"  # on a namespace: what was applied there
+EXAMPLE = ROOT / "examples" / "skill-tree" / "k8s"
+READY = "180s"
+
+
+def prometheus(images: Images) -> None:
+    """Let Prometheus scrape."""
+    told = (HERE / "cluster" / "prometheus.yaml").read_text()
+    _apply("monitoring", told.replace("PROMETHEUS_IMAGE", images.prometheus))
+    _rolled_out("monitoring", "prometheus")
+
+
+def example(images: Images) -> None:
+    """Let the example application serve; a variable that a ramp has changed stays as it is."""
+    manifests = "---\n".join(path.read_text() for path in sorted(EXAMPLE.glob("*.yaml")))
+    _apply("app", manifests.replace("rampguard-lab/skill-tree:lab", images.example))
+    for name in ("api", "worker", "traffic"):
+        _rolled_out("app", name)
+
+
+def operator(images: Images) -> None:
+    """Install the operator by its chart."""
+    repository, _, tag = images.operator.partition(":")
+    run(
+        *("helm", "upgrade", "--install", "rampguard", ROOT / "charts" / "rampguard"),
+        *("--kube-context", CONTEXT, "--namespace", "rampguard-system", "--create-namespace"),
+        *("--values", HERE / "operator-values.yaml", "--set", f"image.repository={repository}"),
+        *("--set", f"image.tag={tag}", "--wait", "--timeout", "180s"),
+        log="helm",
+    )
+
+
+def _apply(namespace: str, manifests: str) -> None:
+    """Apply manifests, unless they were applied before as they are."""
+    path = CACHE / f"{NAME}-{namespace}.yaml"
+    path.write_text(manifests)
+    of = hashlib.sha256(manifests.encode()).hexdigest()[:12]
+    jsonpath = f"jsonpath={{.metadata.annotations.{APPLIED.replace('.', chr(92) + '.')}}}"
+    if kubectl("get", "namespace", namespace, "-o", jsonpath) == of:
+        return
+    run("kubectl", "--context", CONTEXT, "apply", "-f", path, log=f"apply-{namespace}")
+    if kubectl("annotate", "--overwrite", "namespace", namespace, f"{APPLIED}={of}") is None:
+        raise LabError(f"the namespace {namespace} was not made: see the log apply-{namespace}")
+
+
+def _rolled_out(namespace: str, name: str) -> None:
+    told = kubectl(
+        *("-n", namespace, "rollout", "status", f"deploy/{name}", f"--timeout={READY}"), limit=200
+    )
+    if told is None:
+        pods = kubectl("-n", namespace, "get", "pods", "-o", "wide") or ""
+        raise LabError(f"{namespace}/{name} does not become ready:\n{pods}")
