@@ -1,0 +1,98 @@
+"""What a ramp waits for, and what a person may do next."""
+
+from datetime import datetime
+
+from rampguard.cli.record import Record
+from rampguard.cli.text import lasting
+
+_TO_START = {
+    "DeclaredInGit": "take the variable out of Git",
+    "SignalsMissing": "let the metrics appear",
+    "FromMismatch": "let from be what runs",
+    "ValueNotDeclared": "declare the variable",
+    "ValueFromSource": "make it a literal value",
+    "DuplicateEntry": "leave one entry of it",
+    "TargetNotFound": "name a Deployment there is",
+    "ContainerNotFound": "name a container there is",
+    "NoPods": "scale the target up",
+    "AnotherRampActive": "let the other ramp end",
+    "DeploymentPaused": "resume the Deployment",
+    "RolloutInProgress": "let the rollout finish",
+    "InvalidSpec": "correct the manifest",
+    "WriteRefused": "see what refuses the write",
+}
+
+
+def needs_you(record: Record) -> str:
+    """Return in a few words what a person has to do; "": nothing."""
+    if record.gates:
+        return f"approve {record.gates[0].name}"
+    match record.phase, record.stalled:
+        case "Blocked", _:
+            return _TO_START.get(record.reason, record.reason or "see explain")
+        case "Paused", _:
+            return "resume"
+        case "Contested", _ if record.reason == "StatusLost":
+            return "abort, or undo by hand"
+        case "Contested", _:
+            return "fix the cause, retry"
+        case (("Completed" | "RolledBack" | "Aborted"), _):
+            return ""
+        case _, None:
+            return ""
+        case _, stalled:
+            return stalled.reason if stalled else ""
+
+
+def next_words(record: Record, now: datetime) -> str:
+    """Return what comes next, for one cell of the list."""
+    if asked := needs_you(record):
+        return f"you: {asked}"
+    if record.ended:
+        return "-"
+    if record.deleting:
+        return "deletion"
+    soak = record.soak
+    if record.to_come:
+        after, at = record.to_come[0]
+        return f"{after} finding {_in(at, now)}"
+    if soak and soak.ends_at:
+        return f"soak ends {_in(soak.ends_at, now)}"
+    return {"Applying": "proof of pods", "RollingBack": "proof of rollback"}.get(
+        record.phase, "start"
+    )
+
+
+def next_steps(record: Record, now: datetime) -> list[str]:
+    """Return what will happen by itself, and the commands that a person may give."""
+    if record.gates:
+        first = record.gates[0].name
+        return [
+            f"to go on:    {_verb(record, 'approve')} --gate {first}",
+            f"to go back:  {_verb(record, 'abort')}",
+        ]
+    again = f"fix the cause, then: {_verb(record, 'retry')}"
+    match record.phase:
+        case "Completed":
+            return ["nothing; the share stays"]
+        case "Contested" if record.reason == "StatusLost":
+            return [f"to restore what the stamps carry: {_verb(record, 'abort')}"]
+        case "RolledBack" | "Aborted" | "Contested":
+            return [again]
+        case "Blocked":
+            told = _TO_START.get(record.reason)
+            return [f"{told}; it starts by itself then" if told else "it starts by itself then"]
+        case "Paused":
+            return [f"to go on:    {_verb(record, 'resume')}"]
+        case "RollingBack":
+            return ["it goes on until no pod runs a value of the ramp"]
+        case _:
+            return [f"{next_words(record, now)}; to go back: {_verb(record, 'abort')}"]
+
+
+def _verb(record: Record, verb: str) -> str:
+    return f"kubectl ramp {verb} {record.name} -n {record.namespace}"
+
+
+def _in(at: datetime, now: datetime) -> str:
+    return f"in {lasting(at - now)}" if at > now else "due"

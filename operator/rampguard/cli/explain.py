@@ -1,0 +1,107 @@
+"""Why a ramp is where it is: numbers, queries, what was done, what next. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from rampguard.cli.advice import next_steps
+from rampguard.cli.record import Guardrail, Record
+from rampguard.cli.symbols import Symbols, phase_mark, status_mark, verdict_mark, verdict_words
+from rampguard.cli.text import Line, Span, Tone, columns, crop, line
+
+LONGEST = 2048  # columns of a line: queries are to be copied whole
+SHOWN = ("GitOpsSafe", "SignalsReady", "PodsProven", "GuardrailsPassing", "RollbackVerified")
+
+
+def explanation(record: Record, now: datetime, symbols: Symbols) -> list[Line]:
+    """Return the whole explanation of one ramp."""
+    parts = (
+        list(_headline(record, symbols)),
+        list(_guardrails(record, symbols)),
+        _section("What is known", list(_facts(record, symbols))),
+        _section("What was found", list(_findings(record, symbols))),
+        _section("What Rampguard did", list(_done(record))),
+        _section("What it cannot undo", list(_left(record))),
+        _section("Next", [line(f"  {step}") for step in next_steps(record, now)]),
+    )
+    return [one for n, part in enumerate(parts) if part for one in ([()] if n == 1 else []) + part]
+
+
+def _headline(record: Record, symbols: Symbols) -> Iterator[Line]:
+    mark = phase_mark(symbols, record.phase)
+    yield line(Span(record.phase, mark.tone), f" ({_reason(record)}): {_why(record)}")
+    if record.requested_by:
+        yield line(f"Last asked something of by {crop(record.requested_by, 128)}")
+    if record.abort and record.abort_reason:
+        yield line(f"Reason given for the abort: {crop(record.abort_reason, 300)}")
+
+
+def _reason(record: Record) -> str:
+    if record.rollback:
+        return record.rollback.reason
+    return (record.stalled.reason if record.stalled else "") or record.reason or "no status yet"
+
+
+def _why(record: Record) -> str:
+    if record.gates:
+        return crop("; ".join(f"gate {g.name}: {g.why}" for g in record.gates), LONGEST)
+    if record.rollback:
+        return crop(record.rollback.because, LONGEST)
+    stalled = record.stalled.message if record.stalled else ""
+    return crop(stalled or record.summary or "the operator has not looked at it yet", LONGEST)
+
+
+def _section(title: str, lines: list[Line]) -> list[Line]:
+    return [line(Span(title, Tone.STRONG)), *lines] if lines else []
+
+
+def _guardrails(record: Record, symbols: Symbols) -> Iterator[Line]:
+    for one in record.guardrails:
+        mark = verdict_mark(symbols, one.verdict)
+        words = verdict_words(one.verdict) or "not judged yet"
+        dry = ", dry run" if one.dry_run else ""
+        yield line("  ", mark, f" {one.name}   {one.type}{dry}, ", Span(words, mark.tone))
+        yield from columns([[Span(f"    {name}"), Span(crop(value, LONGEST))]
+                            for name, value in _numbers(one) if value])  # fmt: skip
+
+
+def _numbers(one: Guardrail) -> tuple[tuple[str, str], ...]:
+    limit = f"limit {one.limit}" if one.limit else ""
+    interval = f"interval {one.interval}" if one.interval else ""
+    onset = f"about {one.onset:%Y-%m-%dT%H:%M:%SZ}" if one.onset else ""
+    return (
+        ("value", ", ".join(part for part in (one.value, interval, limit) if part)),
+        ("counted", f"{one.counted:,}".replace(",", " ") if one.counted else ""),
+        ("why", one.why),
+        ("could see", one.could_see),
+        ("onset", onset),
+        ("query", one.query),
+    )
+
+
+def _facts(record: Record, symbols: Symbols) -> Iterator[Line]:
+    for name in SHOWN:
+        fact = record.facts.get(name)
+        if fact:
+            mark = status_mark(symbols, fact.status)
+            yield line("  ", mark, f" {name}: {fact.reason}; {crop(fact.message, LONGEST)}")
+    if record.blind:
+        yield line(f"  {symbols.undecided} blind for {record.blind} in all")
+    if record.phase == "Completed" and record.watched is False:
+        yield line(f"  {symbols.undecided} nothing was watched: this is no evidence")
+
+
+def _findings(record: Record, symbols: Symbols) -> Iterator[Line]:
+    for one in record.findings:
+        mark, late = verdict_mark(symbols, one.verdict), " (late)" if one.late else ""
+        words = f" {one.after} at {one.share}%: {verdict_words(one.verdict)}{late}; {one.evidence}"
+        yield line("  ", mark, crop(words, LONGEST))
+
+
+def _done(record: Record) -> Iterator[Line]:
+    for at, words in record.timeline:
+        yield line(f"  {crop(at, 24)}  {crop(words, LONGEST)}")
+
+
+def _left(record: Record) -> Iterator[Line]:
+    if record.rollback and record.started_at:
+        yield line("  users keep the arm that they were assigned until their cookie ends")

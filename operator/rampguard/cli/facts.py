@@ -1,0 +1,122 @@
+"""Ramps as facts for programs: rampguard.dev/cli/v1, the same under -o json and -o yaml."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rampguard.cli.advice import needs_you, next_steps
+from rampguard.cli.record import Finding, Guardrail, Record, Target, counted
+
+VERSION = "rampguard.dev/cli/v1"
+Facts = dict[str, Any]
+
+
+def of_status(record: Record) -> Facts:
+    """Return what `status` tells."""
+    return {"apiVersion": VERSION, "kind": "RampStatus", **_status(record)}
+
+
+def of_list(records: Iterable[Record]) -> Facts:
+    """Return what `list` tells."""
+    ordered = sorted(records, key=lambda r: (r.namespace, r.name))
+    return {"apiVersion": VERSION, "kind": "RampList", "items": [_status(one) for one in ordered]}
+
+
+def of_ramp(record: Record) -> Facts:
+    """Return what `get` tells."""
+    return {"apiVersion": VERSION, "kind": "Ramp", **_status(record), **_more(record)}
+
+
+def of_explanation(record: Record, at: datetime) -> Facts:
+    """Return what `explain` tells."""
+    conditions = [
+        {"type": name, "status": fact.status, "reason": fact.reason, "message": fact.message}
+        for name, fact in record.facts.items()
+    ]
+    told = {"conditions": conditions, "next": next_steps(record, at)}
+    head = {"apiVersion": VERSION, "kind": "RampExplanation"}
+    return {**head, **_status(record), **_more(record), **told}
+
+
+def _status(record: Record) -> Facts:
+    pods = counted(record.pods)
+    return {
+        "name": record.name,
+        "namespace": record.namespace,
+        "phase": record.phase,
+        "reason": record.reason,
+        "summary": record.summary,
+        "from": record.origin,
+        "to": record.to,
+        "share": record.share,
+        "pods": pods and {"proven": pods[0], "total": pods[1]},
+        "soak": record.soak
+        and {
+            "startedAt": _at(record.soak.started_at),
+            "endsAt": _at(record.soak.ends_at),
+            "nextFindingAt": _at(record.soak.next_finding_at),
+        },
+        "findings": [{"after": one.after, "verdict": one.verdict} for one in record.findings],
+        "gates": [gate.name for gate in record.gates],
+        "needsYou": needs_you(record) or None,
+        "exitCode": int(record.exit),
+    }
+
+
+def _more(record: Record) -> Facts:
+    rollback = record.rollback
+    return {
+        "env": record.env,
+        "targets": [_target(one) for one in record.targets],
+        "findings": [_finding(one) for one in record.findings],
+        "guardrails": [_guardrail(one) for one in record.guardrails],
+        "rollback": rollback
+        and {
+            "reason": rollback.reason,
+            "because": rollback.because,
+            "startedAt": _at(rollback.started_at),
+            "provenAt": _at(rollback.proven_at),
+        },
+        "timeline": [{"at": at, "text": words} for at, words in record.timeline],
+    }
+
+
+def _target(one: Target) -> Facts:
+    return {
+        "deployment": one.deployment,
+        "observed": one.observed,
+        "original": one.original,
+        "pods": one.pods,
+    }
+
+
+def _finding(one: Finding) -> Facts:
+    return {
+        "after": one.after,
+        "at": _at(one.at),
+        "share": one.share,
+        "verdict": one.verdict,
+        "evidence": one.evidence,
+        "late": one.late,
+    }
+
+
+def _guardrail(one: Guardrail) -> Facts:
+    return {
+        "name": one.name,
+        "type": one.type,
+        "verdict": one.verdict,
+        "value": one.value,
+        "interval": one.interval,
+        "limit": one.limit,
+        "counted": one.counted,
+        "why": one.why,
+        "couldSee": one.could_see,
+        "onset": _at(one.onset),
+        "query": one.query,
+        "dryRun": one.dry_run,
+    }
+
+
+def _at(instant: datetime | None) -> str | None:
+    return None if instant is None else f"{instant:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,187 @@
+"""Ramps as lines of text: the list, the tree, one line of status. Pure."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rampguard.cli.advice import needs_you, next_words
+from rampguard.cli.record import Finding, Guardrail, Record, Target, counted
+from rampguard.cli.symbols import (
+    ASCII,
+    Symbols,
+    legend,
+    phase_mark,
+    status_mark,
+    verdict_mark,
+    verdict_words,
+)
+from rampguard.cli.text import Line, Span, Tone, age, columns, crop, crop_line, lasting, line
+
+BAR = 31  # cells
+UNLIMITED = 10_000  # columns: a line as long as it is
+LONGEST = 400  # columns of a line of the tree; explain has the whole
+
+
+def listing(records: Sequence[Record], now: datetime, *, everywhere: bool = False) -> list[Line]:
+    """Return the table of ramps, by namespace and name."""
+    head = ["NAME", "PHASE", "PERCENT", "PODS", "FINDINGS", "NEXT", "AGE"]
+    rows = [list(map(Span, ["NAMESPACE", *head] if everywhere else head))]
+    for one in sorted(records, key=lambda r: (r.namespace, r.name)):
+        where = [Span(one.namespace)] if everywhere else []
+        rows.append([*where, *_listed(one, now)])
+    return columns(rows)
+
+
+def _listed(one: Record, now: datetime) -> list[Span]:
+    asked = needs_you(one)
+    words = next_words(one, now)
+    return [
+        Span(one.name),
+        Span(one.phase, _tone(one)),
+        Span(one.progress or "-"),
+        Span(one.pods),
+        Span(one.findings_summary, Tone.BAD if "BREACHED" in one.findings_summary else Tone.PLAIN),
+        Span(crop(words, 36), Tone.NEEDS if asked else Tone.PLAIN),
+        Span(age(one.created_at, now)),
+    ]
+
+
+def _tone(one: Record) -> Tone:
+    return phase_mark(ASCII, one.phase).tone
+
+
+def status_line(record: Record) -> Line:
+    """Return phase and summary on one line."""
+    words = record.summary or (record.stalled.message if record.stalled else "")
+    return line(Span(f"{record.phase:<10}  ", _tone(record)), words or "not looked at yet")
+
+
+def tree(record: Record, now: datetime, symbols: Symbols, *, width: int = UNLIMITED) -> list[Line]:
+    """Return the tree of one ramp: header, what is watched and proven, and the marks."""
+    rows = list(_rows(record, now, symbols))
+    table = columns([list(map(Span, ("NAME", "KIND", "STATE", "SINCE", "DETAIL"))), *rows])
+    lines = [*_header(record, now, symbols), (), *table, (), legend(symbols)]
+    return [crop_line(one, min(width, LONGEST)) for one in lines]
+
+
+def _header(record: Record, now: datetime, symbols: Symbols) -> Iterator[Line]:
+    mark = phase_mark(symbols, record.phase)
+    told = f"   {mark.text} {record.phase}{_so_far(record, now)}"
+    yield line("Ramp        ", Span(record.name, Tone.STRONG), Span(told, mark.tone))
+    yield line(f"            {record.env} {_percent(record)}", *_bar(record, now, symbols))
+    gitops = record.facts.get("GitOpsSafe")
+    if gitops:
+        yield line("GitOps      ", status_mark(symbols, gitops.status), f" {gitops.message}")
+    for gate in record.gates:
+        yield line(
+            "Gate        ", Span(f"{symbols.needs} {gate.name}", Tone.NEEDS), f": {gate.why}"
+        )
+    if record.stalled:
+        yield line(
+            "Needs you   ",
+            Span(f"{symbols.needs} {record.stalled.reason}", Tone.NEEDS),
+            f": {record.stalled.message}",
+        )
+
+
+def _so_far(record: Record, now: datetime) -> str:
+    deleting = ", being deleted" if record.deleting else ""
+    soak = record.soak
+    if record.phase == "Soaking" and soak and soak.ends_at:
+        whole = lasting(soak.ends_at - soak.started_at)
+        ends = f"{soak.ends_at:%Y-%m-%d %H:%M} UTC"
+        return f", {lasting(now - soak.started_at)} of {whole}, ends {ends}{deleting}"
+    if record.since is None:
+        return deleting
+    passed = age(record.since, now)
+    return f" {passed} ago{deleting}" if record.ended else f" for {passed}{deleting}"
+
+
+def _percent(record: Record) -> str:
+    words = record.progress or f"{record.origin} -> {record.to}"
+    return " ".join(_with_sign(word) for word in words.split(" "))
+
+
+def _with_sign(word: str) -> str:
+    head = word.rstrip(")")
+    return f"{head}%{word[len(head) :]}" if head.isdigit() else word
+
+
+def _bar(record: Record, now: datetime, symbols: Symbols) -> Iterator[Span]:
+    soak = record.soak
+    if soak is None or soak.ends_at is None or soak.ends_at <= soak.started_at:
+        return
+    passed = (now - soak.started_at) / (soak.ends_at - soak.started_at)
+    share = min(1.0, max(0.0, passed))
+    full = int(share * BAR)
+    yield Span(f"   {symbols.full * full}", Tone.MOVING)
+    yield Span(f"{symbols.empty * (BAR - full)} {int(share * 100)}%")
+
+
+def _rows(record: Record, now: datetime, symbols: Symbols) -> Iterator[list[Span]]:
+    mark = phase_mark(symbols, record.phase)
+    yield [
+        Span(f"{mark.text} {record.name}", mark.tone),
+        Span("Ramp"),
+        Span(record.phase),
+        Span(age(record.since, now)),
+        Span(record.summary),
+    ]
+    leaves = [
+        *(_target(record, one, now, symbols) for one in record.targets),
+        *(_finding(record, one, now, symbols) for one in record.findings),
+        *(_due(after, at, now, symbols) for after, at in record.to_come),
+        *(_guardrail(one, symbols) for one in record.guardrails),
+    ]
+    for n, (leaf, cells) in enumerate(leaves, 1):
+        branch = symbols.last if n == len(leaves) else symbols.branch
+        yield [Span(f"{branch}{leaf.text}", leaf.tone), *map(Span, cells)]
+
+
+Row = tuple[Span, tuple[str, str, str, str]]
+
+
+def _target(record: Record, one: Target, now: datetime, symbols: Symbols) -> Row:
+    pods, value = counted(one.pods), record.wanted or one.observed
+    proof = record.facts.get("PodsProven")
+    told = [f"runs {one.observed}"] if one.observed and (not pods or one.observed != value) else []
+    told += [f"original {one.original}"] if one.original else []
+    if pods is None:
+        state = told.pop(0) if told else "not seen yet"
+        return _named(symbols.to_come, Tone.QUIET, one.deployment), (
+            "Deployment",
+            state,
+            "",
+            "; ".join(told),
+        )
+    proven = pods[0] == pods[1] and pods[0] > 0
+    mark = (symbols.fine, Tone.GOOD) if proven else (symbols.moving, Tone.MOVING)
+    since = age(proof.since, now) if proof and proof.status == "True" else ""
+    state = f"{one.pods} proven at {value or 'the value'}"
+    return _named(*mark, one.deployment), ("Deployment", state, since, "; ".join(told))
+
+
+def _finding(record: Record, one: Finding, now: datetime, symbols: Symbols) -> Row:
+    mark = verdict_mark(symbols, one.verdict)
+    name = f"{one.after} at {one.share}%" if record.stepped else one.after
+    late = ", late" if one.late else ""
+    state = f"{verdict_words(one.verdict)}{late}"
+    return _named(mark.text, mark.tone, name), ("Finding", state, age(one.at, now), one.evidence)
+
+
+def _due(after: str, at: datetime, now: datetime, symbols: Symbols) -> Row:
+    state = f"in {lasting(at - now)}" if at > now else "due"
+    return _named(symbols.to_come, Tone.QUIET, after), ("Finding", state, "", "")
+
+
+def _guardrail(one: Guardrail, symbols: Symbols) -> Row:
+    mark = verdict_mark(symbols, one.verdict)
+    measured = " ".join(part for part in (one.value, one.interval) if part)
+    state = measured or verdict_words(one.verdict) or "not judged yet"
+    more = {"Inconclusive": one.could_see, "NoData": one.why, "Breached": "BREACHED"}
+    told = (one.limit, more.get(one.verdict, ""), "dry run" if one.dry_run else "")
+    detail = "; ".join(part for part in told if part)
+    return _named(mark.text, mark.tone, one.name), ("Guardrail", state, "", detail)
+
+
+def _named(mark: str, tone: Tone, name: str) -> Span:
+    return Span(f"{mark} {name}", tone)
