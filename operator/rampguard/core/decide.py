@@ -120,7 +120,7 @@ def _accepting(stage: Stage, seen: Observation) -> Stage:
 
 def _let_go(plan: Plan, state: State, seen: Observation) -> Decision | None:
     """End at once where the object must go: its namespace goes, or a person forces it."""
-    if not plan.ask.deleting or not (seen.namespace_deleting or plan.ask.force_delete):
+    if not _must_go(plan, seen):
         return None
     if seen.namespace_deleting:
         because = Because(Reason.DELETED, "the namespace is being deleted")
@@ -173,7 +173,7 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
     state = decision.state
     writes = any(isinstance(action, Write) for action in decision.actions)
     moved = type(state.stage) is not type(before.stage)
-    fenced = bool(state.originals) and (writes or moved) and not _forced(state)
+    fenced = bool(state.originals) and (writes or moved) and not _must_go(plan, seen)
     lines = tuple(Line(seen.now, n.message) for n in decision.notes)
     under_way = isinstance(state.stage, Applying | Soaking | RollingBack)
     return replace(
@@ -189,10 +189,6 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
     )
 
 
-def _forced(state: State) -> bool:
-    """Say whether the ramp was let go: then nothing is stamped any more."""
-    stage = state.stage
-    return isinstance(stage, Ended) and stage.because.reason in {
-        Reason.FORCE_DELETED,
-        Reason.DELETED,
-    }
+def _must_go(plan: Plan, seen: Observation) -> bool:
+    """Say whether the ramp is let go at once: then nothing is stamped any more."""
+    return plan.ask.deleting and (seen.namespace_deleting or plan.ask.force_delete)
