@@ -35,6 +35,7 @@ class Worker:
         """Do jobs until cancelled."""
         while True:
             self.do(await self.queue.get())
+            self.queue.task_done()
 
     def do(self, job: Job) -> None:
         """Prepare one session, for the arm that the user has or would be given."""
