@@ -29,7 +29,7 @@ def layer(files: Iterable[tuple[Path, PurePosixPath]]) -> bytes:
                     folder.type, folder.mode = tarfile.DIRTYPE, 0o755
                     tar.addfile(_plain(folder))
                     made.add(parent)
-            tar.add(source, arcname=str(inside), filter=_plain)
+            tar.add(source.resolve(), arcname=str(inside), filter=_plain)
     return raw.getvalue()
 
 
