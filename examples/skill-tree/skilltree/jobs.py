@@ -20,7 +20,7 @@ class Job(BaseModel):
     """Prepare a session. rollout: what the API ran; without a variant the worker draws one."""
 
     model_config = ConfigDict(extra="forbid")
-    user: str = Field(min_length=1, max_length=200)
+    user: str = Field(min_length=1)
     skill: str
     rollout: int = Field(ge=0, le=100)
     variant: Arm | None = None

@@ -63,6 +63,15 @@ async def test_without_a_name_every_request_is_a_new_user(visit) -> None:
     assert ids[0] != ids[1]
 
 
+@pytest.mark.parametrize("name", ["u" * 5000, "ü", "%00", '"quoted"', "a=b", " "])
+async def test_a_user_of_any_name_is_served(visit, name) -> None:
+    client = visit(api_app(Config(rollout=50)))
+    headers = {"Cookie": f"session={name}".encode("latin-1")}
+    assert (await client.get(TREE_PATH, headers=headers)).status_code == 200
+    start = {"skill": "ratios"}
+    assert (await client.post(SESSIONS_PATH, json=start, headers=headers)).status_code == 201
+
+
 async def test_a_cookie_keeps_its_arm_at_every_rollout(visit) -> None:
     answer = await visit(api_app(Config(rollout=0))).get(TREE_PATH, headers=as_user("mia", "list"))
     told = answer.json()["experiment"]
