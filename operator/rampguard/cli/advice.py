@@ -21,6 +21,11 @@ _TO_START = {
     "InvalidSpec": "correct the manifest",
     "WriteRefused": "see what refuses the write",
 }
+_STALLS = {
+    "Blind": "let Prometheus answer",
+    "RollbackOverdue": "see why pods do not go back",
+    "WriteRefused": "see what refuses the write",
+}
 
 
 def needs_you(record: Record) -> str:
@@ -41,7 +46,7 @@ def needs_you(record: Record) -> str:
         case _, None:
             return ""
         case _, stalled:
-            return stalled.reason if stalled else ""
+            return _STALLS.get(stalled.reason, stalled.reason) if stalled else ""
 
 
 def next_words(record: Record, now: datetime) -> str:
@@ -71,19 +76,25 @@ def next_steps(record: Record, now: datetime) -> list[str]:
             f"to go on:    {_verb(record, 'approve')} --gate {first}",
             f"to go back:  {_verb(record, 'abort')}",
         ]
-    again = f"fix the cause, then: {_verb(record, 'retry')}"
+    first = (
+        f"take {record.env} out of Git" if record.reason == "GitOpsReverted" else "fix the cause"
+    )
     match record.phase:
         case "Completed":
             return ["nothing; the share stays"]
         case "Contested" if record.reason == "StatusLost":
             return [f"to restore what the stamps carry: {_verb(record, 'abort')}"]
         case "RolledBack" | "Aborted" | "Contested":
-            return [again]
+            return [f"{first}, then: {_verb(record, 'retry')}"]
         case "Blocked":
             told = _TO_START.get(record.reason)
             return [f"{told}; it starts by itself then" if told else "it starts by itself then"]
         case "Paused":
             return [f"to go on:    {_verb(record, 'resume')}"]
+        case "Pending" if not record.facts:
+            return ["the operator looks at it soon; `kubectl ramp version` shows whether one runs"]
+        case "Pending":
+            return [f"it starts by itself; to end it: {_verb(record, 'abort')}"]
         case "RollingBack":
             return ["it goes on until no pod runs a value of the ramp"]
         case _:

@@ -23,12 +23,16 @@ def explanation(record: Record, now: datetime, symbols: Symbols) -> list[Line]:
         _section("What it cannot undo", list(_left(record))),
         _section("Next", [line(f"  {step}") for step in next_steps(record, now)]),
     )
-    return [one for n, part in enumerate(parts) if part for one in ([()] if n == 1 else []) + part]
+    # A blank line sets the guardrails off from what stands before and after.
+    blanks: dict[int, list[Line]] = {1: [()], 2: [()]}
+    return [one for n, part in enumerate(parts) if part for one in (*blanks.get(n, ()), *part)]
 
 
 def _headline(record: Record, symbols: Symbols) -> Iterator[Line]:
     mark = phase_mark(symbols, record.phase)
-    yield line(Span(record.phase, mark.tone), f" ({_reason(record)}): {_why(record)}")
+    reason = _reason(record)
+    told = "" if reason == record.phase else f" ({reason})"
+    yield line(Span(record.phase, mark.tone), f"{told}: {_why(record)}")
     if record.requested_by:
         yield line(f"Last asked something of by {crop(record.requested_by, 128)}")
     if record.abort and record.abort_reason:
@@ -57,7 +61,7 @@ def _section(title: str, lines: list[Line]) -> list[Line]:
 def _guardrails(record: Record, symbols: Symbols) -> Iterator[Line]:
     for one in record.guardrails:
         mark = verdict_mark(symbols, one.verdict)
-        words = verdict_words(one.verdict) or "not judged yet"
+        words = verdict_words(one.verdict) or record.unjudged
         dry = ", dry run" if one.dry_run else ""
         yield line("  ", mark, f" {one.name}   {one.type}{dry}, ", Span(words, mark.tone))
         yield from columns([[Span(f"    {name}"), Span(crop(value, LONGEST))]

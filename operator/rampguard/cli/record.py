@@ -151,6 +151,11 @@ class Record:
         return self.phase in ENDED
 
     @property
+    def unjudged(self) -> str:
+        """Return what is said of a guardrail without a verdict."""
+        return "never judged" if self.ended else "not judged yet"
+
+    @property
     def wanted(self) -> str:
         """Return the value that the pods are to run now; "": none is being set."""
         found = _NOW.search(self.progress)

@@ -130,7 +130,7 @@ def _rows(record: Record, now: datetime, symbols: Symbols) -> Iterator[list[Span
         *(_target(record, one, now, symbols) for one in record.targets),
         *(_finding(record, one, now, symbols) for one in record.findings),
         *(_due(after, at, now, symbols) for after, at in record.to_come),
-        *(_guardrail(one, symbols) for one in record.guardrails),
+        *(_guardrail(record, one, symbols) for one in record.guardrails),
     ]
     for n, (leaf, cells) in enumerate(leaves, 1):
         branch = symbols.last if n == len(leaves) else symbols.branch
@@ -141,23 +141,25 @@ Row = tuple[Span, tuple[str, str, str, str]]
 
 
 def _target(record: Record, one: Target, now: datetime, symbols: Symbols) -> Row:
-    pods, value = counted(one.pods), record.wanted or one.observed
-    proof = record.facts.get("PodsProven")
-    told = [f"runs {one.observed}"] if one.observed and (not pods or one.observed != value) else []
-    told += [f"original {one.original}"] if one.original else []
+    state, mark, since = _proof(record, one, now, symbols)
+    original = f"original {one.original}" if one.original else ""
+    return _named(mark.text, mark.tone, one.deployment), ("Deployment", state, since, original)
+
+
+def _proof(record: Record, one: Target, now: datetime, symbols: Symbols) -> tuple[str, Span, str]:
+    """Return how far a target is, its mark, and since when all are proven."""
+    pods, wanted = counted(one.pods), record.wanted or one.observed
+    moving = Span(symbols.moving, Tone.MOVING)
+    if one.observed and wanted != one.observed:  # its pods were counted for another value
+        return f"runs {one.observed}, not {wanted} yet", moving, ""
     if pods is None:
-        state = told.pop(0) if told else "not seen yet"
-        return _named(symbols.to_come, Tone.QUIET, one.deployment), (
-            "Deployment",
-            state,
-            "",
-            "; ".join(told),
-        )
-    proven = pods[0] == pods[1] and pods[0] > 0
-    mark = (symbols.fine, Tone.GOOD) if proven else (symbols.moving, Tone.MOVING)
-    since = age(proof.since, now) if proof and proof.status == "True" else ""
-    state = f"{one.pods} proven at {value or 'the value'}"
-    return _named(*mark, one.deployment), ("Deployment", state, since, "; ".join(told))
+        state = f"runs {one.observed}" if one.observed else "not seen yet"
+        return state, Span(symbols.to_come, Tone.QUIET), ""
+    fact = record.facts.get("PodsProven")
+    since = age(fact.since, now) if fact and fact.status == "True" else ""
+    whole = pods[0] == pods[1] and pods[0] > 0
+    mark = Span(symbols.fine, Tone.GOOD) if whole else moving
+    return f"{one.pods} proven at {wanted or 'the value'}", mark, since
 
 
 def _finding(record: Record, one: Finding, now: datetime, symbols: Symbols) -> Row:
@@ -173,10 +175,10 @@ def _due(after: str, at: datetime, now: datetime, symbols: Symbols) -> Row:
     return _named(symbols.to_come, Tone.QUIET, after), ("Finding", state, "", "")
 
 
-def _guardrail(one: Guardrail, symbols: Symbols) -> Row:
+def _guardrail(record: Record, one: Guardrail, symbols: Symbols) -> Row:
     mark = verdict_mark(symbols, one.verdict)
     measured = " ".join(part for part in (one.value, one.interval) if part)
-    state = measured or verdict_words(one.verdict) or "not judged yet"
+    state = measured or verdict_words(one.verdict) or record.unjudged
     more = {"Inconclusive": one.could_see, "NoData": one.why, "Breached": "BREACHED"}
     told = (one.limit, more.get(one.verdict, ""), "dry run" if one.dry_run else "")
     detail = "; ".join(part for part in told if part)

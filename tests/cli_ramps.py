@@ -1,0 +1,236 @@
+"""Ramps in each phase as the API server holds them, made by the operator's own decisions."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from rampguard.api.status import to_status
+from rampguard.api.v1alpha1 import to_ask
+from rampguard.core.conditions import render
+from rampguard.core.decide import decide
+from rampguard.core.model import GuardrailType, Judgement, Observation, Owner, State, Verdict
+from rampguard.core.plan import Plan, make_plan
+from scenes import (
+    DAY,
+    HOUR,
+    MINUTE,
+    TEMPO,
+    T,
+    before,
+    covered,
+    judged,
+    lagging,
+    look,
+    pair,
+    seen,
+    stamp,
+    workload,
+)
+
+Json = dict[str, Any]
+MANIFEST: Json = {
+    "apiVersion": "rampguard.dev/v1alpha1",
+    "kind": "ExperimentRamp",
+    "metadata": {
+        "name": "tree-50",
+        "namespace": "app",
+        "uid": "uid-of-the-ramp",
+        "generation": 1,
+        "creationTimestamp": "2026-11-23T11:59:00Z",
+    },
+    "spec": {
+        "experiment": "tree",
+        "env": "ROLLOUT",
+        "targets": [{"name": "api"}, {"name": "worker"}],
+        "from": 10,
+        "to": 50,
+        "stepSoak": "1h",
+        "soak": "24h",
+        "arms": {"control": "tree", "treatment": "list"},
+        "metrics": {"assignments": 'experiment_assignments_total{experiment="tree"}'},
+        "guardrails": [
+            {"name": "share", "type": "ExposureBalance", "tolerance": 5},
+            {"name": "p95", "type": "Threshold", "query": "p95", "max": "0.8"},
+        ],
+    },
+}
+NUMBERS = {
+    "value": "49.7%",
+    "interval": "[48.7%, 50.7%]",
+    "limit": "45% .. 55%",
+    "counted": 41210.0,
+    "query": 'sum by (variant) (experiment_assignments_total{experiment="tree"})',
+    "why": "",
+}
+P95 = {"type": GuardrailType.THRESHOLD, "value": "0.41", "limit": "0.8 or less", "why": ""}
+HARM = {
+    **NUMBERS,
+    "value": "38.2%",
+    "interval": "[37.1%, 39.3%]",
+    "why": "the share of new assignments is off by more than 5 points",
+    "onset": T + 70 * MINUTE,
+}
+
+
+def within() -> Judgement:
+    return judged(**NUMBERS)
+
+
+def fast(verdict: Verdict = Verdict.WITHIN_TOLERANCE, **facts: object) -> Judgement:
+    return judged(verdict, "p95", **{**P95, **facts})
+
+
+def ramp_after(
+    *observations: Observation | Json | Callable[[State], Observation],
+    spec: Json | None = None,
+    **meta: object,
+) -> Json:
+    """Return the ramp after passes that see these things in turn; a dict changes the spec."""
+    ramp = manifest(spec, **meta)
+    now = State()
+    for told in observations:
+        if isinstance(told, dict):
+            ramp["spec"] |= told
+            ramp["metadata"]["generation"] += 1
+            continue
+        plan = plan_of(ramp)
+        observation = told(now) if callable(told) else told
+        decision = decide(plan, now, observation)
+        now, view = render(plan, observation, decision)
+        ramp["status"] = to_status(view, now)
+    return ramp
+
+
+def manifest(spec: Json | None = None, **meta: object) -> Json:
+    ramp = copy.deepcopy(MANIFEST)
+    ramp["spec"] |= spec or {}
+    ramp["metadata"] |= meta
+    return ramp
+
+
+def plan_of(ramp: Json) -> Plan:
+    return make_plan(to_ask(ramp), TEMPO)
+
+
+def proven(minutes: int) -> Observation:
+    """Return both targets proven at 50 some minutes after T."""
+    return seen(after=minutes * MINUTE)
+
+
+def soaked(state: State, after: object, *judgements: Judgement) -> Observation:
+    """Return a look in the current soak, some time after the soak began."""
+    stage = state.stage
+    instant = stage.since + after
+    told = seen(after=instant - T + TEMPO.scrape)
+    taken = replace(
+        look(instant - T),
+        judgements=judgements or (within(), fast()),
+        evidence=stage.evidence,
+    )
+    return replace(told, looks=(taken,))
+
+
+def look_at(after: object, *judgements: Judgement) -> Callable[[State], Observation]:
+    return lambda state: soaked(state, after, *judgements)
+
+
+def originals_back(minutes: int) -> Observation:
+    return seen(*pair(10), after=minutes * MINUTE)
+
+
+def to_the_soak() -> tuple[Observation, ...]:
+    return (before(), proven(3), proven(4))
+
+
+BREACH = (judged(Verdict.BREACHED, **HARM), fast())
+UNSURE = (
+    judged(
+        Verdict.INCONCLUSIVE,
+        **{**NUMBERS, "interval": "[43.0%, 56.4%]", "could_see": "a shift of 8 points or more"},
+    ),
+    fast(),
+)
+SILENT = (
+    judged(Verdict.NO_DATA, value="", interval="", why="Prometheus gave no series for list"),
+    fast(),
+)
+ARGO = Owner("argocd-controller", "Update", value=True)
+
+
+def scenes() -> dict[str, Json]:
+    """Return one ramp for each screen worth seeing."""
+    soak = to_the_soak()
+    harmed = (*soak, look_at(HOUR), look_at(80 * MINUTE, *BREACH))
+    return {
+        "unseen": manifest(),
+        "pending": ramp_after(before(signals=None)),
+        "blocked": ramp_after(
+            before(signals=("share: no series of arm list; asked: assignments_total",))
+        ),
+        "in-git": ramp_after(
+            seen(*pair(10, owners=(ARGO,), declared_by="argocd-controller", coverage=None))
+        ),
+        "gate-start": ramp_after(before(), spec={"gates": ["Start"]}),
+        "applying": ramp_after(
+            before(),
+            seen(
+                workload("api", coverage=lagging()),
+                workload("worker", 10, coverage=covered(0, 2)),
+                after=2 * MINUTE,
+            ),
+        ),
+        "soaking": ramp_after(*soak, look_at(HOUR, *UNSURE), look_at(6 * HOUR), look_at(7 * HOUR)),
+        "inconclusive": ramp_after(
+            *soak, look_at(HOUR, *UNSURE), look_at(6 * HOUR, *UNSURE), look_at(DAY, *UNSURE)
+        ),
+        "stepped": ramp_after(
+            before(),
+            seen(*pair(25), after=3 * MINUTE),
+            spec={"steps": [25], "gates": ["EachStep"]},
+        ),
+        "paused": ramp_after(*soak, {"paused": True}, look_at(2 * HOUR)),
+        "blind": ramp_after(
+            *soak, look_at(HOUR), look_at(2 * HOUR, *SILENT), look_at(5 * HOUR, *SILENT)
+        ),
+        "gate-breach": ramp_after(
+            *soak, look_at(HOUR), look_at(80 * MINUTE, *BREACH), spec={"onFailure": "Hold"}
+        ),
+        "rolling-back": ramp_after(
+            *harmed, seen(workload("api", 50), workload("worker", 10), after=84 * MINUTE)
+        ),
+        "rolled-back": ramp_after(
+            *soak,
+            look_at(HOUR),
+            look_at(80 * MINUTE, *BREACH),
+            originals_back(90),
+            originals_back(91),
+        ),
+        "aborted": ramp_after(*soak, {"abort": "Keep"}, look_at(2 * HOUR)),
+        "contested": ramp_after(
+            *soak,
+            look_at(HOUR),
+            seen(
+                workload("api", 10, owners=(ARGO,)),
+                workload("worker", 50),
+                after=80 * MINUTE,
+            ),
+            seen(workload("api", 10, owners=(ARGO,)), workload("worker", 10), after=82 * MINUTE),
+            seen(workload("api", 10, owners=(ARGO,)), workload("worker", 10), after=83 * MINUTE),
+        ),
+        "status-lost": ramp_after(seen(*pair(50, stamp=stamp(seq=3), coverage=None))),
+        "completed": ramp_after(*soak, look_at(HOUR), look_at(6 * HOUR), look_at(DAY)),
+        "at-goal": ramp_after(seen(*pair(50, coverage=None))),
+    }
+
+
+SCENES = scenes()
+NOW = T + 7 * HOUR + 5 * MINUTE
+DAY_AFTER = T + 25 * HOUR
+LATE = frozenset({"completed", "inconclusive"})
+
+
+def now_of(scene: str) -> datetime:
+    """Return when a scene is looked at."""
+    return DAY_AFTER if scene in LATE else NOW
