@@ -178,7 +178,8 @@ class Watch:
             errors="replace",
         )  # fmt: skip
         self._told: queue.SimpleQueue[Change | Over] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def __enter__(self) -> Self:
         return self
@@ -186,6 +187,8 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+        # A login helper that outlives kubectl may hold its pipes; it does not hold us.
+        self._listener.join(timeout=1)
 
     def next(self, patience: timedelta) -> Change | Over | None:
         """Return the next event; None: there was none in that time."""
@@ -194,29 +197,34 @@ class Watch:
         return None
 
     def _listen(self) -> None:
-        process, words = self._process, list[str]()
+        words: list[str] = []
         # Both pipes are drained at once: a full one would stop kubectl.
-        other = threading.Thread(target=lambda: words.append(_all(process.stderr)), daemon=True)
+        other = threading.Thread(target=lambda: words.append(_all(self._process.stderr)))
+        other.daemon = True
         other.start()
-        for told in _documents(process.stdout):
+        for told in _documents(self._process.stdout):
             self._told.put(Change(text(told.get("type")), part(told, "object")))
         other.join()
-        failed = process.wait() != 0
+        failed = self._process.wait() != 0
         self._told.put(Over(("".join(words) or "kubectl failed") if failed else ""))
 
 
 def _all(stream: IO[str] | None) -> str:
-    return stream.read() if stream else ""
+    if stream is None:
+        return ""
+    with stream:
+        return stream.read()
 
 
 def _documents(stream: IO[str] | None) -> Iterator[Json]:
     """Yield the JSON documents of a stream, on one line or indented; no string has a raw end."""
     kept: list[str] = []
-    for row in stream or ():
-        kept.append(row)
-        if row.startswith("}") or (len(kept) == 1 and row.rstrip().endswith("}")):
-            found: Any = None
-            with contextlib.suppress(ValueError):
-                found = json.loads("".join(kept))
-            kept.clear()
-            yield part(found)
+    with stream or contextlib.nullcontext(()) as rows:
+        for row in rows:
+            kept.append(row)
+            if row.startswith("}") or (len(kept) == 1 and row.rstrip().endswith("}")):
+                found: Any = None
+                with contextlib.suppress(ValueError):
+                    found = json.loads("".join(kept))
+                kept.clear()
+                yield part(found)
