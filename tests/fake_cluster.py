@@ -1,6 +1,7 @@
 """The fake cluster as one process sees it: the port, the log of its calls, and its faults."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -41,16 +42,23 @@ class Call:
 
 @dataclass
 class Fault:
-    """An error for the next calls of a kind. lost: they take effect, only the answer is lost."""
+    """An error for the next calls of a kind. lost: they take effect, only the answer is lost.
+
+    spared: as many of them go well first.
+    """
 
     error: RampError
     verb: str = ""
     resource: Resource | None = None
     times: int = 1
     lost: bool = False
+    spared: int = 0
 
     def hits(self, verb: str, resource: Resource) -> bool:
         wanted = self.verb in {"", verb} and self.resource in {None, resource}
+        if wanted and self.spared > 0:
+            self.spared -= 1
+            return False
         return self.times > 0 and wanted
 
 
@@ -60,6 +68,7 @@ class Doom:
 
     calls_left: int
     answer_lost: bool
+    late: bool
 
 
 @dataclass
@@ -82,6 +91,7 @@ class FakeCluster:
     denied: set[tuple[str, Resource, str]] = field(default_factory=set)
     before: Callable[[str, Resource, Ref], Awaitable[None]] | None = None
     dead: bool = False
+    in_flight: Callable[[], object] | None = None  # the last write of the dead, to land any time
     _doom: Doom | None = None
 
     def __post_init__(self) -> None:
@@ -112,12 +122,20 @@ class FakeCluster:
 
     # --- faults ---
 
-    def crash_after(self, calls: int, *, answer_lost: bool = False) -> None:
+    def crash_after(self, calls: int, *, answer_lost: bool = False, late: bool = False) -> None:
         """Kill the process at its nth call from now, before the call takes effect.
 
-        answer_lost: after it took effect, and before anybody is told.
+        answer_lost: after it took effect, and before anybody is told. late: a write is on its way,
+        and land() lets it arrive.
         """
-        self._doom = Doom(calls, answer_lost)
+        self._doom = Doom(calls, answer_lost, late)
+
+    def land(self) -> None:
+        """Let the write arrive that was on its way when the process died; nobody hears of it."""
+        arrive, self.in_flight = self.in_flight, None
+        if arrive is not None:
+            with contextlib.suppress(RampError):
+                arrive()
 
     def fail(
         self,
@@ -127,9 +145,13 @@ class FakeCluster:
         resource: Resource | None = None,
         times: int = 1,
         lost: bool = False,
+        spared: int = 0,
     ) -> None:
-        """Let the next calls of a kind fail. lost: they take effect, only the answer is lost."""
-        self.faults.append(Fault(error, verb, resource, times, lost))
+        """Let the next calls of a kind fail, after as many that are spared.
+
+        lost: they take effect, only the answer is lost.
+        """
+        self.faults.append(Fault(error, verb, resource, times, lost, spared))
 
     # --- the port ---
 
@@ -254,6 +276,8 @@ class FakeCluster:
         """Carry out a call, unless the process dies first or the call fails."""
         doom = self._doom_now()
         if self.dead and not (doom and doom.answer_lost):
+            if doom and doom.late and verb in WRITES:
+                self.in_flight = effect
             raise Killed
         fault = next((f for f in self.faults if f.hits(verb, resource)), None)
         if fault is not None:

@@ -37,7 +37,8 @@ class Watcher:
 class FakeServer:
     """Holds the objects. Written objects are never changed in place: readers share them.
 
-    stale: how many writes behind a list may be that a cache answers.
+    stale: how many writes behind a list may be that a cache answers. admission: sees what an apply
+    would store, and raises Refused.
     """
 
     def __init__(self, clock: FakeClock | None = None, *, stale: int = 0) -> None:
@@ -53,6 +54,7 @@ class FakeServer:
         )
         self._stale = stale
         self.written: list[Callable[[Resource, Ref], None]] = []
+        self.admission: Callable[[Ref, Json], None] = lambda ref, new: None
 
     # --- what users and controllers do ---
 
@@ -159,6 +161,7 @@ class FakeServer:
         new, claims = applied(live, self._claims[ref], body, manager)
         if new == live and claims == self._claims[ref]:
             return live
+        self.admission(ref, new)
         if dry_run:
             return new
         self._claims[ref] = claims
