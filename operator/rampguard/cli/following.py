@@ -11,6 +11,7 @@ from rampguard.cli.record import Record, read
 from rampguard.cli.refusals import FORBIDDEN, NO_CRD, Failed
 
 TICK = timedelta(seconds=1)
+FIRST = timedelta(seconds=15)  # a watch tells at once what is there, or else it is gone
 AGAIN = timedelta(seconds=2)  # between tries to reach the cluster
 GIVE_UP = timedelta(minutes=5)  # of not reaching it
 
@@ -39,7 +40,8 @@ def follow(kubectl: Kubectl, name: str, over: Ends) -> Iterator[Record | None]:
 
 
 def _changes(watch: Watch, over: Ends) -> Iterator[Record | None]:
-    while not over():
+    nothing, seen = timer(FIRST), False
+    while not over() and (seen or not nothing()):
         match watch.next(TICK):
             case Over():
                 return
@@ -47,6 +49,7 @@ def _changes(watch: Watch, over: Ends) -> Iterator[Record | None]:
                 last = read(ramp)
                 raise Told(f"{last.name} was deleted; it was {last.phase}", Exit.REFUSED)
             case Change(type="ADDED" | "MODIFIED", object=ramp):
+                seen = True
                 yield read(ramp)
             case _:
                 yield None

@@ -109,10 +109,13 @@ class Kubectl:
         return list(items(told.get("items")))
 
     def watch(self, name: str) -> "Watch":
-        """Begin to watch one ramp."""
-        return Watch(
-            self._command("get", KIND, name, "--watch", "--output-watch-events", "--output=json")
-        )
+        """Begin to watch one ramp; it comes first as it is, then at each change.
+
+        As a list of one: of a single object kubectl drops what happens while the watch begins.
+        """
+        only = f"--field-selector=metadata.name={name}"
+        how = ("--watch", "--output-watch-events", "--output=json")
+        return Watch(self._command("get", KIND, only, *how))
 
     def _nothing_named(self, name: str) -> Told:
         from difflib import get_close_matches  # noqa: PLC0415 - only on this way out
@@ -136,12 +139,13 @@ class Kubectl:
             ) from error
 
     def _run(self, what: str, *arguments: str) -> str:
+        command = self._command(*arguments)
         done = subprocess.run(  # noqa: S603 - no shell, and values stand behind their flag
-            self._command(*arguments), check=False, capture_output=True, encoding="utf-8",
+            command, check=False, capture_output=True, encoding="utf-8",
             errors="replace",
         )  # fmt: skip
         if done.returncode:
-            raise explained(what, self.reach.where, done.stderr)
+            raise explained(what, _place(command), done.stderr)
         return done.stdout
 
     def _command(self, *arguments: str) -> list[str]:
@@ -207,6 +211,15 @@ class Watch:
         other.join()
         failed = self._process.wait() != 0
         self._told.put(Over(("".join(words) or "kubectl failed") if failed else ""))
+
+
+def _place(command: list[str]) -> str:
+    """Name the namespace that a command is about, for people."""
+    if "--all-namespaces" in command:
+        return "all namespaces"
+    flag = "--namespace="
+    told = next((one.removeprefix(flag) for one in command if one.startswith(flag)), "")
+    return f"namespace {told}" if told else "the current namespace"
 
 
 def _all(stream: IO[str] | None) -> str:

@@ -5,8 +5,9 @@ import re
 from rampguard.cli.exits import Exit, Told
 from rampguard.cli.text import crop, safe
 
-NOT_FOUND, FORBIDDEN, REFUSED, NO_CRD, UNREACHED, OTHER = (
+NOT_FOUND, NO_NAMESPACE, FORBIDDEN, REFUSED, NO_CRD, UNREACHED, OTHER = (
     "not found",
+    "no namespace",
     "forbidden",
     "refused",
     "no CRD",
@@ -15,18 +16,21 @@ NOT_FOUND, FORBIDDEN, REFUSED, NO_CRD, UNREACHED, OTHER = (
 )
 _AWAY = (
     r"[Uu]nable to connect|was refused|dial tcp|no such host|[Tt]imeout|timed out"
-    r"|deadline exceeded|context .* does not exist|\(Unauthorized\)|must be logged in"
-    r"|credentials|certificate|ServiceUnavailable|TooManyRequests|InternalError|EOF"
+    r"|deadline exceeded|context .* does not exist|context was not found|\(Unauthorized\)"
+    r"|must be logged in|credentials|certificate|ServiceUnavailable|TooManyRequests"
+    r"|InternalError|EOF"
 )
 _KINDS = (
     (REFUSED, r"denied (?:the )?request|is invalid:|\(Invalid\)|\(Conflict\)|\(BadRequest\)"),
     (NO_CRD, r"doesn't have a resource type|no matches for kind|could not find the requested res"),
+    (NO_NAMESPACE, r'namespaces? "[^"]*" not found'),
     (NOT_FOUND, r"\(NotFound\)"),
     (FORBIDDEN, r"\(Forbidden\)|forbidden:"),
     (UNREACHED, _AWAY),
 )
 _ADVICE = {
     FORBIDDEN: "the chart gives the right to the roles view and edit; ask for one of them there",
+    NO_NAMESPACE: "`kubectl ramp list -A` shows where ramps are",
     NO_CRD: "Rampguard is not installed in this cluster, or it is another one than you mean:"
     " `kubectl config current-context` names it, --context chooses; install the chart"
     " charts/rampguard with helm",
@@ -55,4 +59,4 @@ def _bare(words: str) -> str:
     """Return kubectl's words on one line, without its log lines and its own prefix."""
     rows = [row.strip() for row in words.splitlines() if not re.match(r"[EWIF]\d{4} ", row)]
     told = safe(" ".join(row for row in rows if row)) or "kubectl gave no reason"
-    return crop(re.sub(r"^[Ee]rror(?: from server)?:? *", "", told), LONGEST)
+    return crop(re.sub(r"^[Ee]rror(?: from server)?(?: \(\w+\))?: *", "", told), LONGEST)

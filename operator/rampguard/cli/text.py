@@ -122,7 +122,7 @@ def age(since: datetime | None, now: datetime) -> str:
     seconds, minutes = int(passed.total_seconds()), passed // MINUTE
     if seconds < 120:  # noqa: PLR2004 - kubectl's own bounds, here and below
         return f"{seconds}s"
-    if minutes < 10:  # noqa: PLR2004
+    if minutes < 10:  # noqa: PLR2004 - as above
         return f"{minutes}m{seconds % 60}s" if seconds % 60 else f"{minutes}m"
     if passed < 3 * HOUR:
         return f"{minutes}m"

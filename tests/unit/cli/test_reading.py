@@ -111,6 +111,13 @@ def test_status_waits_for_the_end_with_a_line_per_change(kubectl: Any, ramp: Any
     assert "38.2%" in said.out
 
 
+def test_a_ramp_is_watched_as_a_list_of_one(kubectl: Any, ramp: Any) -> None:
+    kubectl.on("--watch", out=event("completed"), stays=True).on("get", out=SCENES["soaking"])
+    ramp("status", "tree-50", "-w")
+    (watch,) = (call for call in kubectl.calls() if "--watch" in call)
+    assert "--field-selector=metadata.name=tree-50" in watch
+
+
 def test_status_without_a_change_prints_nothing_twice(kubectl: Any, ramp: Any) -> None:
     same = event("soaking") * 5 + event("completed")
     kubectl.on("--watch", out=same).on("get", out=SCENES["soaking"])
@@ -213,6 +220,14 @@ FAILURES = {
     "no such context": (
         'error: context "prod" does not exist',
         ['context "prod" does not exist', "--context"],
+    ),
+    "no context of that name in a kubeconfig": (
+        "Error in configuration: context was not found for specified context: nope",
+        ["context was not found", "--context"],
+    ),
+    "no such namespace": (
+        'Error from server (NotFound): namespaces "app" not found',
+        ['namespaces "app" not found', "kubectl ramp list -A"],
     ),
     "no login": (
         "error: You must be logged in to the server (Unauthorized)",
