@@ -34,7 +34,7 @@ def _headline(record: Record, symbols: Symbols) -> Iterator[Line]:
     told = "" if reason == record.phase else f" ({reason})"
     yield line(Span(record.phase, mark.tone), f"{told}: {_why(record)}")
     if record.requested_by:
-        yield line(f"Last asked something of by {crop(record.requested_by, 128)}")
+        yield line(f"The last request was made by {crop(record.requested_by, 128)}")
     if record.abort and record.abort_reason:
         yield line(f"Reason given for the abort: {crop(record.abort_reason, 300)}")
 

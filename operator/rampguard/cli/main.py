@@ -306,7 +306,8 @@ def complete() -> NoReturn:
 
 def _behave() -> None:
     """Be quiet in a broken pipe, gone at SIGTERM, and never at a loss for a character."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if hasattr(signal, "SIGPIPE"):  # not on Windows
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

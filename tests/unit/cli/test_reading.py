@@ -292,6 +292,22 @@ def test_an_output_without_unicode_gets_the_plain_marks(kubectl: Any, program: A
     assert "|-+ api" in said.out
 
 
+def test_explain_tells_who_asked_and_the_reason_given(kubectl: Any, ramp: Any) -> None:
+    scene = SCENES["aborted"]
+    notes = {"rampguard.dev/requested-by": "mia", "rampguard.dev/abort-reason": "INC-12"}
+    kubectl.on("get", out={**scene, "metadata": {**scene["metadata"], "annotations": notes}})
+    told = ramp("explain", "tree-50").out
+    assert "The last request was made by mia" in told
+    assert "Reason given for the abort: INC-12" in told
+
+
+def test_a_ramp_that_is_being_deleted_says_so(kubectl: Any, ramp: Any) -> None:
+    scene = SCENES["soaking"]
+    gone = {**scene["metadata"], "deletionTimestamp": "2026-11-23T19:00:00Z"}
+    kubectl.on("get", out={**scene, "metadata": gone})
+    assert ", being deleted" in ramp("get", "tree-50").out
+
+
 def test_version_names_the_operators(kubectl: Any, ramp: Any) -> None:
     labels = {"app.kubernetes.io/version": "0.1.0"}
     meta = {"name": "rampguard", "namespace": "rampguard-system", "labels": labels}
