@@ -56,5 +56,5 @@ def read(line: str) -> State:
 
 
 def _plain(adapter: TypeAdapter[Any], value: object) -> Any:
-    (plain,) = adapter.dump_python((value,), mode="json", exclude_defaults=True)
+    (plain,) = orjson.loads(adapter.dump_json((value,), exclude_defaults=True))
     return plain
