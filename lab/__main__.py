@@ -114,7 +114,7 @@ def _run(made: Images) -> None:
     with step(f"cluster {NAME}"):
         kind.ensure(None if made.registry else made.node)
     with step("images into the cluster"):
-        for image in (made.prometheus, made.example, made.operator):
+        for image in (made.python, made.prometheus, made.example, made.operator):
             kind.load(image)
     with step("Prometheus"):
         workloads.prometheus(made)

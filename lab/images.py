@@ -3,6 +3,7 @@
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from lab import docker, programs
@@ -25,7 +26,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 OPERATOR_PARTS = ("Dockerfile", "pyproject.toml", "README.md", "LICENSE", "operator")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Images:
     """Makes images from a registry's, or from packages where no registry is reached."""
 
@@ -50,12 +51,12 @@ class Images:
             else f"rampguard-lab/prometheus:{SUITE}"
         )
 
-    @property
+    @cached_property  # the clone may change while we work
     def operator(self) -> str:
         """Name the image of the operator as it stands in this clone."""
         return f"rampguard-lab/rampguard:{digest(*(ROOT / part for part in OPERATOR_PARTS))}"
 
-    @property
+    @cached_property
     def example(self) -> str:
         """Name the image of the example application as it stands in this clone."""
         return f"rampguard-lab/skill-tree:{digest(ROOT / 'examples' / 'skill-tree')}"

@@ -15,7 +15,14 @@ READY = "180s"
 def prometheus(images: Images) -> None:
     """Let Prometheus scrape."""
     told = (HERE / "cluster" / "prometheus.yaml").read_text()
-    _apply("monitoring", told.replace("PROMETHEUS_IMAGE", images.prometheus))
+    script = (HERE / "cluster" / "discovery.py").read_text().splitlines()
+    for word, meant in (
+        ("PROMETHEUS_IMAGE", images.prometheus),
+        ("PYTHON_IMAGE", images.python),
+        ("DISCOVERY", "\n    ".join(script)),
+    ):
+        told = told.replace(word, meant)
+    _apply("monitoring", told)
     _rolled_out("monitoring", "prometheus")
 
 

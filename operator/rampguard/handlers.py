@@ -38,6 +38,9 @@ class _NoProgress(kopf.ProgressStorage):  # type: ignore[misc]  # kopf is untype
     def touch(self, **_: Any) -> None:
         return None
 
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
 
 async def listen(
     wake: Callable[[Ref], None],

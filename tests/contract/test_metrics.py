@@ -183,6 +183,13 @@ async def test_a_span_holds_both_ends_on_its_own_grid(metrics):
     assert series.points == tuple((start + i * step, 4.0 * i) for i in range(4))
 
 
+@pytest.mark.parametrize("microseconds", [1, 499, 500, 501, 999])
+async def test_a_span_bears_the_instants_that_were_asked_for(metrics, microseconds):
+    start, step = T0 + timedelta(microseconds=microseconds), timedelta(seconds=5)
+    (series,) = await metrics.span("default", COUNTED, start, start + 3 * step, step)
+    assert [at for at, _ in series.points] == [start + i * step for i in range(4)]
+
+
 async def test_a_span_leaves_out_what_was_not_there(metrics):
     (series,) = await metrics.span("default", COUNTED, T0 - 2 * STEP, T0 + STEP, STEP)
     assert series.points == ((T0, 0.0), (T0 + STEP, 2.0))

@@ -25,6 +25,7 @@ from rampguard.core.model import PromQL
 from rampguard.ports import BadQuery, Json, Sample, Series, Unavailable
 
 THREADS = 16
+EPOCH, MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MOST_POINTS = 10_000  # asked for at once: Prometheus refuses more than 11,000
 LONGEST_ANSWER = 64 * 1024 * 1024  # bytes
 
@@ -85,7 +86,8 @@ class PrometheusMetrics:
     ) -> tuple[Series, ...]:
         """Return the matrix of [start, end], both ends included where the grid meets them.
 
-        The grid is start + k * step, to the millisecond; a longer range is asked for in parts.
+        Points bear the very instants of the grid, start + k * step, though Prometheus knows them
+        to the millisecond only. A longer range is asked for in parts.
         """
         series: list[Series] = []
         while start <= end:
@@ -98,7 +100,7 @@ class PrometheusMetrics:
             }
             data = await self._ask(source, "query_range", form)
             with _shape(source):
-                series.extend(_series(item) for item in data["result"])
+                series.extend(_series(item, start, step) for item in data["result"])
             start += step * MOST_POINTS
         return _joined(series)
 
@@ -237,7 +239,9 @@ def _cause(error: Exception) -> str:
 
 
 def _unix(at: datetime) -> str:
-    return f"{at.timestamp():.6f}"
+    """Return an instant as Prometheus takes it: cut to the millisecond, so that it never rounds."""
+    seconds, milliseconds = divmod((at - EPOCH) // MILLISECOND, 1000)
+    return f"{seconds}.{milliseconds:03d}"
 
 
 @contextmanager
@@ -253,11 +257,12 @@ def _sample(item: Json) -> Sample:
     return Sample(dict(item["metric"]), float(item["value"][1]))
 
 
-def _series(item: Json) -> Series:
-    return Series(
-        dict(item["metric"]),
-        tuple((datetime.fromtimestamp(at, UTC), float(value)) for at, value in item["values"]),
-    )
+def _series(item: Json, start: datetime, step: timedelta) -> Series:
+    def asked(at: float) -> datetime:
+        return start + round((datetime.fromtimestamp(at, UTC) - start) / step) * step
+
+    points = tuple((asked(at), float(value)) for at, value in item["values"])
+    return Series(dict(item["metric"]), points)
 
 
 def _joined(parts: Iterable[Series]) -> tuple[Series, ...]:

@@ -96,6 +96,8 @@ class RealTelemetry:
         logging.basicConfig(
             handlers=[_Bridge(self)], level=self._log.get_effective_level(), force=True
         )
+        # One line per event that reached us says nothing of what was decided.
+        logging.getLogger("kopf.objects").setLevel(logging.WARNING)
 
     def show_ramp(self, ref: Ref, figures: Mapping[str, Any]) -> None:
         """Set the gauges of one ramp; the head of this module names the figures."""
