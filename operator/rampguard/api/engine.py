@@ -50,7 +50,7 @@ def read(line: str) -> State:
             raise Damaged(f"it is of another version than {VERSION}")
         (stage,) = _STAGES[told.pop("stage")].validate_python([told.pop("facts")])
         rest = {name: _REST[name].validate_python([value])[0] for name, value in told.items()}
-    except (KeyError, orjson.JSONDecodeError, ValidationError) as error:
+    except (KeyError, TypeError, orjson.JSONDecodeError, ValidationError) as error:
         raise Damaged(f"it cannot be read: {error}") from error
     return replace(_NEW, stage=stage, **rest)
 
