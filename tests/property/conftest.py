@@ -7,7 +7,7 @@ settings.register_profile(
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=60,
+    max_examples=100,
     phases=(Phase.explicit, Phase.generate),  # our states are large: shrinking them takes minutes
     suppress_health_check=[HealthCheck.too_slow],
 )

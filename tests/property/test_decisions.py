@@ -29,6 +29,7 @@ from scenes import MINUTE, OURS, T, covered, judged, plan, stamp, workload
 
 PLAN = plan(steps=(20, 30), step_soak=5 * MINUTE, soak=10 * MINUTE)
 NAMES = ("api", "worker")
+FINE = Verdict.WITHIN_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,13 @@ TURNS = st.builds(
     later=st.sampled_from((timedelta(seconds=2), MINUTE, 11 * MINUTE)),
     lands=st.booleans() | st.just(value=True),
     pods=st.sampled_from(("proven", "proven", "proven", "lagging", "unreadable", "unknown")),
-    looks=st.none() | st.tuples(st.sampled_from(Verdict), st.sampled_from(Verdict)),
-    unreadable=st.sampled_from((False, False, False, True)),
-    signals=st.sampled_from(((), (), None, ("no series",))),
+    looks=st.sampled_from(((FINE, FINE), (FINE, FINE), (FINE, Verdict.INCONCLUSIVE)))
+    | st.none()
+    | st.tuples(st.sampled_from(Verdict), st.sampled_from(Verdict)),
+    unreadable=st.sampled_from((False,) * 7 + (True,)),
+    signals=st.sampled_from(((), (), (), None, ("no series",))),
 )
-WALKS = st.lists(TURNS, max_size=25)
+WALKS = st.lists(TURNS, min_size=5, max_size=40)
 GOOD = Turn(
     later=timedelta(seconds=2), lands=True, pods="proven", looks=None, unreadable=False, signals=()
 )
