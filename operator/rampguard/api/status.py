@@ -94,6 +94,7 @@ class SoakStatus(Wire):
     started_at: Instant
     ends_at: Instant | None = None
     next_finding_at: Instant | None = None
+    stopped_at: Instant | None = None
 
 
 class GateStatus(Wire):
@@ -176,6 +177,7 @@ def to_status(view: StatusView, state: State) -> Json:
             started_at=_time(view.soak.started_at),
             ends_at=_at(view.soak.ends_at),
             next_finding_at=_at(view.soak.next_finding_at),
+            stopped_at=_at(view.soak.stopped_at),
         ),
         targets=_targets(view, state) or None,
         rollback=rollback

@@ -1,6 +1,6 @@
 """What people read: conditions, phase and summary, made anew from every decision."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,9 +10,9 @@ from rampguard.core.model import (
     Applying,
     Because,
     Condition,
+    Coverage,
     Decision,
     Ended,
-    EntryKind,
     GitopsPolicy,
     Judgement,
     Observation,
@@ -20,6 +20,7 @@ from rampguard.core.model import (
     Pending,
     Phase,
     RollingBack,
+    Served,
     Soaking,
     Stage,
     State,
@@ -29,8 +30,8 @@ from rampguard.core.model import (
 from rampguard.core.moves import blind_for, overdue
 from rampguard.core.plan import Plan, next_finding, soak_end
 from rampguard.core.reasons import ConditionType, Reason
-from rampguard.core.soak import serious
-from rampguard.core.targets import show
+from rampguard.core.soak import breach_text, serious
+from rampguard.core.targets import show_entry
 from rampguard.core.view import SoakView, StatusView, TargetView
 
 SUMMARY = 120  # characters
@@ -64,17 +65,17 @@ class _Fact:
 def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, StatusView]:
     """Return the state with its conditions, and the view of it."""
     state, phase = decision.state, phase_of(plan, decision.state)
-    summary = _summary(decision.because)
+    summary = _summary(state, phase, decision.because)
     facts = {f.type: f for f in _facts(plan, seen, decision, phase, summary)}
     conditions = tuple(_conditions(plan, state, seen.now, facts))
     view = StatusView(
         phase=phase,
         phase_since=_since(state),
         progress=_progress(plan, state, phase),
-        pods=_pods(seen),
+        pods=_pods(state, seen),
         findings=_findings(plan, state),
         summary=summary,
-        targets=_targets(plan, seen),
+        targets=_targets(plan, state, seen),
         soak=_soak(plan, state),
         blind=state.blind_total + _blind(state.stage),
     )
@@ -203,7 +204,7 @@ def _proof(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
             yield _Fact(kind, not lost, reason, f"{lag_text(plan, seen, step)}{mixed}")
         case RollingBack():
             yield _fails(kind, Reason.PODS_LAG, _leftovers(seen))
-        case Ended(outcome=Outcome.ROLLED_BACK):
+        case Ended(outcome=Outcome.ROLLED_BACK | Outcome.CONTESTED) if state.rollback:
             text = f"no pod runs a value of the ramp; {proven_pods(seen)} run the original"
             yield _holds(kind, Reason.ALL_PODS_PROVEN, text)
         case _:
@@ -246,6 +247,10 @@ def _guardrails(plan: Plan, stage: Stage) -> Iterator[_Fact]:
     }[verdict]
     within = sum(j.verdict is Verdict.WITHIN_TOLERANCE for j in told)
     text = f"{within} of {len(told)} guardrails are proven to be within tolerance"
+    if verdict is Verdict.BREACHED:
+        broken = tuple(j for j in told if j.verdict is Verdict.BREACHED)
+        text = "; ".join(breach_text(j) for j in broken)
+        told = tuple(j for j in told if j not in broken)
     others = "; ".join(
         f"{j.name} {j.verdict}{f': {j.why}' if j.why else ''}"
         for j in told
@@ -295,8 +300,20 @@ def _conditions(
         )
 
 
-def _summary(because: Because) -> str:
-    text = because.message[:1].upper() + because.message[1:]
+def _summary(state: State, phase: Phase, because: Because) -> str:
+    """Return one line; a name at its start stays as it is."""
+    message = because.message
+    match phase:
+        case Phase.BLOCKED:
+            text = f"Blocked: {message}"
+        case Phase.ROLLING_BACK:
+            text = f"Rolling back: {message}"
+        case Phase.AWAITING_APPROVAL:
+            text = f"Gate {state.gates[0].name} waits for a person: {message}"
+        case Phase.CONTESTED:
+            text = message
+        case _:
+            text = message[:1].upper() + message[1:]
     return text if len(text) <= SUMMARY else text[: SUMMARY - 1] + "…"
 
 
@@ -322,9 +339,12 @@ def _progress(plan: Plan, state: State, phase: Phase) -> str:
             return f"{share} ({word} {goal})" if was or share != goal else f"{share}"
 
 
-def _pods(seen: Observation) -> str:
-    known = coverages(seen)
-    return f"{proven_pods(seen)}/{sum(c.desired for c in known)}" if known else "-"
+def _pods(state: State, seen: Observation) -> str:
+    """Return how many pods are proven; of an ended ramp as they were at its end."""
+    known: Sequence[Coverage | Served] = coverages(seen)
+    if isinstance(state.stage, Ended):
+        known = state.stage.targets
+    return f"{sum(c.proven for c in known)}/{sum(c.desired for c in known)}" if known else "-"
 
 
 def _findings(plan: Plan, state: State) -> str:
@@ -345,28 +365,41 @@ def _findings(plan: Plan, state: State) -> str:
     return ", ".join(parts)
 
 
-def _targets(plan: Plan, seen: Observation) -> tuple[TargetView, ...]:
+def _targets(plan: Plan, state: State, seen: Observation) -> tuple[TargetView, ...]:
+    if isinstance(state.stage, Ended) and state.stage.targets:
+        return tuple(_served(one) for one in state.stage.targets)
     return tuple(
         TargetView(deployment=target.name) if w is None else _target(w)
         for target, w in zip(plan.ask.targets, seen.workloads, strict=False)
     )
 
 
+def _served(one: Served) -> TargetView:
+    return TargetView(
+        deployment=one.deployment,
+        container=one.container,
+        observed=one.runs,
+        pods=f"{one.proven}/{one.desired}",
+    )
+
+
 def _target(seen: Workload) -> TargetView:
     pods = seen.coverage
-    literal = seen.entry.kind in {EntryKind.LITERAL, EntryKind.ABSENT}
     return TargetView(
         deployment=seen.deployment,
         container=seen.container or "",
-        observed=show(seen.entry.value) if literal else str(seen.entry.kind),
+        observed=show_entry(seen.entry),
         pods=f"{pods.proven}/{pods.desired}" if pods and not pods.unreadable else "",
     )
 
 
 def _soak(plan: Plan, state: State) -> SoakView | None:
-    stage = state.stage
+    stage, over = state.stage, state.soaked
     if not isinstance(stage, Soaking):
-        return None
+        if over is None:
+            return None
+        ends, stopped = (None, over.until) if over.cut else (over.until, None)
+        return SoakView(started_at=over.since, ends_at=ends, stopped_at=stopped)
     return SoakView(
         started_at=stage.since,
         ends_at=soak_end(plan, stage),

@@ -355,6 +355,26 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One target as it stood when the ramp ended. runs: the value in its pod template, as shown."""
+
+    deployment: str
+    container: str
+    runs: str
+    proven: int
+    desired: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Soaked:
+    """When a soak was watched that is over; cut: it was stopped before its end."""
+
+    since: datetime
+    until: datetime
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """Nothing moves any more. share: what the targets were left at; watched: a soak was seen."""
 
@@ -364,6 +384,7 @@ class Ended:
     share: int
     watched: bool = False
     judged: tuple[Judgement, ...] = ()
+    targets: tuple[Served, ...] = ()
 
 
 Stage = Pending | Applying | Soaking | RollingBack | Ended
@@ -440,6 +461,7 @@ class State:
     abort: Leave | None = None  # latched when seen; None: not asked
     findings: tuple[Finding, ...] = ()
     rollback: RollbackRecord | None = None  # None: no rollback began
+    soaked: Soaked | None = None  # the last soak that is over; None: none is
     blind_total: timedelta = timedelta(0)  # over all soaks that ended
     mixed: timedelta | None = None  # length of the last mixed exposure; None: not measured
     told: tuple[str, ...] = ()  # keys of repeated notices and stale approvals already told

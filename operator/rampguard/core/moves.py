@@ -14,10 +14,12 @@ from rampguard.core.model import (
     Observation,
     Outcome,
     Progress,
+    Served,
     State,
 )
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
+from rampguard.core.targets import show_entry
 
 IDLE = timedelta(hours=1)  # an ended ramp: every change of it wakes us anyway
 
@@ -84,6 +86,7 @@ def end(  # noqa: PLR0913 - the facts of an end, all named by the caller
         share=share,
         watched=watched,
         judged=judged,
+        targets=served(seen),
     )
     return Decision(
         state=replace(state, stage=stage, gates=()),
@@ -97,6 +100,21 @@ def end(  # noqa: PLR0913 - the facts of an end, all named by the caller
             ),
         ),
         look_again_in=timedelta(0) if seen.finalizer else IDLE,
+    )
+
+
+def served(seen: Observation) -> tuple[Served, ...]:
+    """Return how the targets stand; those whose pods were not counted are left out."""
+    return tuple(
+        Served(
+            deployment=w.deployment,
+            container=w.container or "",
+            runs=show_entry(w.entry),
+            proven=w.coverage.proven,
+            desired=w.coverage.desired,
+        )
+        for w in seen.workloads
+        if w and w.coverage and not w.coverage.unreadable
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from rampguard.core.durations import show_duration
 from rampguard.core.model import (
     Action,
     Because,
@@ -18,15 +19,28 @@ from rampguard.core.model import (
     Progress,
     RollbackRecord,
     RollingBack,
+    Soaked,
     Soaking,
     Stage,
     State,
     Workload,
 )
-from rampguard.core.moves import IDLE, blind_in_all, end, grown, note, overdue, patience, told_once
+from rampguard.core.moves import (
+    IDLE,
+    blind_in_all,
+    end,
+    grown,
+    note,
+    overdue,
+    patience,
+    served,
+    told_once,
+)
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.targets import Place, Standing, carried, missing_write, restoration, show
+
+STICKY = "users keep an arm that they were assigned until their cookie ends"
 
 
 def roll_back(
@@ -48,12 +62,15 @@ def roll_back(
         gates=(),
         rollback=RollbackRecord(because=because, started_at=seen.now),
         blind_total=state.blind_total + _blind(stage, seen.now),
+        soaked=_cut(state, seen.now),
     )
     names = ", ".join(o.deployment for o in reversed(state.originals))
     value = show(state.originals[-1].value) if state.originals else ""
+    text = f"set {plan.ask.env} {plan.values[began.from_step]} -> {value} on {names}"
+    told = because.reason is Reason.GUARDRAIL_BREACHED  # just before, by a note of its own
     started = note(
         Reason.ROLLBACK_STARTED,
-        f"{plan.ask.env} {plan.values[began.from_step]} -> {value} on {names}: {because.message}",
+        text if told else f"{text}: {because.message}",
         seen.now.isoformat(),
         warning=True,
     )
@@ -158,14 +175,36 @@ def _verified(plan: Plan, state: State, stage: RollingBack, seen: Observation) -
     record = state.rollback or RollbackRecord(because=stage.because, started_at=stage.since)
     done = replace(state, rollback=replace(record, proven_at=seen.now))
     outcome = Outcome.CONTESTED if stage.ends_contested else Outcome.ROLLED_BACK
-    verified = note(
-        Reason.ROLLBACK_VERIFIED,
-        f"no pod runs {plan.ask.env}={plan.values[stage.from_step]} any more;"
-        " users keep an arm that they were assigned until their cookie ends",
-        seen.now.isoformat(),
-    )
-    decision = end(done, seen, outcome, stage.because, share=plan.ask.origin, judged=stage.judged)
-    return replace(decision, notes=(verified, *decision.notes))
+    text = f"{_all_back(plan, stage, seen)}; {STICKY}"
+    verified = note(Reason.ROLLBACK_VERIFIED, text, seen.now.isoformat())
+    because = stage.because if stage.ends_contested else _undone(plan, done, stage)
+    decision = end(done, seen, outcome, because, share=plan.ask.origin, judged=stage.judged)
+    # The cause of a rollback was told when it began; who took a value is told once more.
+    notes = decision.notes if stage.ends_contested else ()
+    return replace(decision, notes=(verified, *notes))
+
+
+def _all_back(plan: Plan, stage: RollingBack, seen: Observation) -> str:
+    """Say what the pods run now; where there are none: what they do not run."""
+    pods = served(seen)
+    desired = sum(one.desired for one in pods)
+    if not desired:
+        return f"no pod runs {plan.ask.env}={plan.values[stage.from_step]} any more"
+    return f"{sum(one.proven for one in pods)} of {desired} pods run {pods[0].runs} again"
+
+
+def _undone(plan: Plan, state: State, stage: RollingBack) -> Because:
+    soak = state.soaked
+    value = plan.values[stage.from_step]
+    watched = f" after {show_duration(soak.until - soak.since)} at {value}%" if soak else ""
+    text = f"rolled back to {plan.ask.origin}%{watched}: {stage.because.message}"
+    return Because(stage.because.reason, text)
+
+
+def _cut(state: State, now: datetime) -> Soaked | None:
+    """Return the soak that a rollback stops; else none: an earlier step's has no meaning now."""
+    stage = state.stage
+    return Soaked(since=stage.since, until=now, cut=True) if isinstance(stage, Soaking) else None
 
 
 def _overdue(

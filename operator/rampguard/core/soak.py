@@ -20,6 +20,7 @@ from rampguard.core.model import (
     Observation,
     OnFailure,
     Outcome,
+    Soaked,
     Soaking,
     State,
     Verdict,
@@ -166,18 +167,23 @@ def _look(plan: Plan, watched: Watched, look: Look, now: datetime) -> Watched:
         counted_to=look.evidence.counted_to,
         breached=tuple(sorted(latched)),
     )
-    found = tuple(_findings(plan, watched, look, now, harm=latched != before))
+    due = tuple(_findings(plan, watched, look, now))
+    harm = latched != before and not due
+    found = (*due, _at_breach(plan, watched.stage, look)) if harm else due
     if moved or closed or found:
         watched = replace(watched, stage=replace(watched.stage, judged=look.judgements))
     recorded = (*watched.state.findings, *found)
-    notes = (_told(finding) for finding in found)
+    notes = (_told(finding) for finding in due)  # a breach is told by a note of its own
     return replace(watched, state=replace(watched.state, findings=recorded)).told(*notes)
 
 
-def _findings(
-    plan: Plan, watched: Watched, look: Look, now: datetime, *, harm: bool
-) -> Iterator[Finding]:
-    """Yield the findings that a look gives: those due at it, and one at a new breach.
+def _at_breach(plan: Plan, stage: Soaking, look: Look) -> Finding:
+    """Return the record of a new breach."""
+    return _finding(plan, stage, look, look.at - stage.since, Verdict.BREACHED, late=False)
+
+
+def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterator[Finding]:
+    """Yield the findings that are due at a look.
 
     A due look without data waits for maxBlind: Prometheus may yet tell what was.
     """
@@ -190,8 +196,6 @@ def _findings(
             continue
         late = now - instant > 2 * plan.tempo.look + plan.tempo.scrape
         yield _finding(plan, stage, look, after, verdict, late=late)
-    if harm and not due:
-        yield _finding(plan, stage, look, look.at - stage.since, Verdict.BREACHED, late=False)
 
 
 def _finding(  # noqa: PLR0913 - the facts of a record
@@ -301,7 +305,8 @@ def _breached(
     first = (ours or harm)[0]
     text = breach_text(first)
     because = Because(Reason.GUARDRAIL_BREACHED, text)
-    told = note(Reason.GUARDRAIL_BREACHED, text, first.name, stage.since.isoformat(), warning=True)
+    loud = f"{first.name} breached:{text.removeprefix(first.name)}"
+    told = note(Reason.GUARDRAIL_BREACHED, loud, first.name, stage.since.isoformat(), warning=True)
     state, notes = told_once(state, told)
     if ours and plan.ask.on_failure is OnFailure.ROLLBACK:
         decision = roll_back(plan, state, seen, because)
@@ -375,15 +380,14 @@ def _complete(plan: Plan, state: State, stage: Soaking, seen: Observation) -> De
     judged = seen.looks[-1].judgements
     told = deciding(plan, stage, judged)
     unsure = tuple(j for j in told if j.verdict is not Verdict.WITHIN_TOLERANCE)
-    share = f"at {plan.ask.to}%"
+    over = f"completed at {plan.ask.to}%: {show_duration(plan.soaks[stage.step])} soak passed"
     if unsure:
         could = "; ".join(f"{j.name} {j.could_see or j.verdict}" for j in unsure)
-        text = f"{share}: no harm found; {could}"
-        because = Because(Reason.COMPLETED_INCONCLUSIVE, text)
+        because = Because(Reason.COMPLETED_INCONCLUSIVE, f"{over}, no harm found; {could}")
     else:
-        because = Because(Reason.COMPLETED, f"{share}: every guardrail is within tolerance")
+        because = Because(Reason.COMPLETED, f"{over}, every guardrail within tolerance")
     return end(
-        state,
+        replace(state, soaked=Soaked(since=stage.since, until=seen.now)),
         seen,
         Outcome.COMPLETED,
         because,

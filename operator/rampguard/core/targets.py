@@ -110,6 +110,12 @@ def show(value: EnvValue | None) -> str:
     return "absent" if value is None else value or '""'
 
 
+def show_entry(entry: Entry) -> str:
+    """Return what a variable carries, for people."""
+    literal = entry.kind in {EntryKind.LITERAL, EntryKind.ABSENT}
+    return show(entry.value) if literal else str(entry.kind)
+
+
 def find(original: Original, seen: Observation) -> Workload | None:
     """Return the very Deployment that an original was read from; None: it is gone."""
     return next(
