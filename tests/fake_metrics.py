@@ -22,9 +22,13 @@ SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][\w:]*)?\s*(?:\{(?P<matchers>[^}]*)\}
 MATCHER = re.compile(r'\s*(\w+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"\s*,?')
 WINDOW = re.compile(r"(?P<of>.*)\[(?P<count>\d+)(?P<unit>[smh])\]", re.DOTALL)
 AGGREGATION = re.compile(
-    r"(?P<how>sum|count|max|min)\s*(?:by\s*\((?P<by>[^)]*)\))?\s*\((?P<of>.*)\)", re.DOTALL
+    r"(?P<how>sum|count|max|min)\s*(?:(?P<mode>by|without)\s*\((?P<by>[^)]*)\))?"
+    r"\s*\((?P<of>.*)\)",
+    re.DOTALL,
 )
-FUNCTION = re.compile(r"(?P<name>increase|rate|scalar)\s*\((?P<of>.*)\)", re.DOTALL)
+FUNCTION = re.compile(
+    r"(?P<name>increase|rate|scalar|timestamp|last_over_time)\s*\((?P<of>.*)\)", re.DOTALL
+)
 UNITS = {"s": 1, "m": 60, "h": 3600}
 HOWS: Mapping[str, Callable[[list[float]], float]] = {
     "sum": sum,
@@ -58,6 +62,11 @@ class Counter:
             return None
         since, value, rate = self.knots[bisect_right(self.knots, at, key=lambda k: k[0]) - 1]
         return math.floor(value + rate * (at - since).total_seconds() + 1e-6)
+
+    def last(self, start: datetime, end: datetime) -> float | None:
+        """Return the last value in [start, end]; None: it was not there."""
+        final = end if self.ended is None else min(end, self.ended - timedelta(milliseconds=1))
+        return self.value(final) if final >= start else None
 
     def turn(self, at: datetime, rate: float) -> None:
         """Grow at another rate from now on."""
@@ -129,26 +138,39 @@ class FakeMetrics:
             value = self.answers[query](at)
             return [] if value is None else [({}, value)]
         if found := AGGREGATION.fullmatch(query):
-            return self._aggregated(found["how"], found["by"] or "", found["of"], at)
+            without = found["mode"] == "without"
+            return self._aggregated(
+                found["how"], found["by"] or "", found["of"], at, without=without
+            )
         if found := FUNCTION.fullmatch(query):
             return self._function(found["name"], found["of"], at)
         return self._selected(query, at)
 
-    def _aggregated(self, how: str, by: str, of: str, at: datetime) -> Vector:
-        kept = [label.strip() for label in by.split(",") if label.strip()]
+    def _aggregated(self, how: str, by: str, of: str, at: datetime, *, without: bool) -> Vector:
+        named = {label.strip() for label in by.split(",") if label.strip()}
+        named |= {"__name__"} if without else set()
         groups: dict[tuple[tuple[str, str], ...], list[float]] = defaultdict(list)
         for labels, value in self._evaluated(of.strip(), at):
-            groups[tuple((k, labels[k]) for k in kept if k in labels)].append(value)
+            key = tuple((k, v) for k, v in sorted(labels.items()) if (k in named) is not without)
+            groups[key].append(value)
         return [(dict(key), HOWS[how](values)) for key, values in groups.items()]
 
     def _function(self, name: str, of: str, at: datetime) -> Vector:
         if name == "scalar":
             (found, *more) = self._evaluated(of.strip(), at) or [({}, math.nan)]
             return [({}, math.nan if more else found[1])]
+        if name == "timestamp":  # every instant is a scrape
+            return [(_nameless(k), at.timestamp()) for k, _ in self._evaluated(of.strip(), at)]
         window = WINDOW.fullmatch(of.strip())
         if window is None:
             raise BadQuery(f"expected type range vector in call to {name}")
         length = timedelta(seconds=int(window["count"]) * UNITS[window["unit"]])
+        if name == "last_over_time":
+            return [
+                (counter.labels, last)
+                for counter in self._matching(window["of"])
+                if (last := counter.last(at - length, at)) is not None
+            ]
         return [
             (_nameless(counter.labels), grown / (length.total_seconds() if name == "rate" else 1))
             for counter in self._matching(window["of"])

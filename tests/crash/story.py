@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from fakes import ENV, FakeCluster, FakeMetrics, Json, deployment, env_of, ramp, refused
+from fakes import ENV, FakeCluster, FakeMetrics, Json, Traffic, deployment, env_of, ramp, refused
 from rampguard.core.model import Ref
 from rampguard.ports import Resource
 
@@ -38,6 +38,7 @@ class Scene:
     harm_since: datetime | None = None  # None: no harm is done
     happens_at: datetime | None = None  # None: not begun to wait, or it happened
     happened: bool = False
+    traffic: Traffic | None = None
 
     def __post_init__(self) -> None:
         self.metrics = FakeMetrics(self.cluster.clock, answers={QUERY: self.errors})
@@ -151,6 +152,31 @@ def _delete(scene: Scene) -> None:
     scene.cluster.delete(Resource.RAMPS, NAME)
 
 
+COUNTER = 'experiment_assignments_total{source="assignment"}'
+COUNTED: dict[str, Any] = {
+    "arms": {"control": "tree", "treatment": "list"},
+    "metrics": {"assignments": COUNTER},
+    "guardrails": [{"name": "balance", "type": "ExposureBalance", "tolerance": 5}],
+}
+
+
+def _let_users_come(scene: Scene) -> None:
+    """Count the users of api, who are put into arms fairly for now."""
+    labels = {"source": "assignment", "instance": "one"}
+    api = Ref(NAME.namespace, "api")
+    scene.traffic = Traffic(scene.metrics, scene.cluster, api, ENV, labels=labels)
+    scene.cluster.clock.advance(MINUTE)
+
+
+def _half_of(share: float) -> float:
+    return share / 2
+
+
+def _be_unfair(scene: Scene) -> None:
+    if scene.traffic is not None:
+        scene.traffic.change(harm=_half_of)
+
+
 def _crash_worker(scene: Scene) -> None:
     scene.cluster.of("worker").crashing.add((ENV, "50"))
 
@@ -172,6 +198,23 @@ STORIES = {
     for story in (
         Story("completes", frozenset({"Completed"}), "50"),
         Story("breach", BACK, "0", when=soaks_at(50), what=_harm),
+        Story(
+            "counted",
+            frozenset({"Completed"}),
+            "50",
+            spec=COUNTED,
+            prepare=_let_users_come,
+        ),
+        Story(
+            "counted breach",
+            BACK,
+            "0",
+            spec=COUNTED,
+            prepare=_let_users_come,
+            when=soaks_at(50),
+            after=10 * SECOND,
+            what=_be_unfair,
+        ),
         Story("abort", BACK, "0", when=soaks_at(50), what=_ask(abort="Rollback")),
         Story(
             "abort while it is applied",

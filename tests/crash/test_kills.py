@@ -6,9 +6,11 @@ from crash.harness import Blow, dying_again_and_again, every_blow
 from crash.story import MINUTE, STORIES, Story
 
 QUICK = (9, 14, 20)  # calls that a process lives for: fewer than a pass has, as many, and more
+ALIKE = {"counted", "from absent", "breach"}  # others go the same ways; struck in the slow tier
+UNLIKE = [story for story in STORIES.values() if story.name not in ALIKE]
 
 
-@pytest.mark.parametrize("story", STORIES.values(), ids=str)
+@pytest.mark.parametrize("story", UNLIKE, ids=str)
 async def test_every_ramp_ends_right_wherever_its_engine_is_struck(story: Story) -> None:
     tally = await every_blow(story)
     assert tally.blows > 10 * tally.passes, "the blows missed"

@@ -36,6 +36,7 @@ TOGETHER = {
     "it does not fence": Promises(fences=False),
     "it does not swap": Promises(swaps=False),
 }
+SEEDS = (*range(30, 60), *range(30))  # the first that are known to find something come first
 
 
 @pytest.mark.parametrize("engine", TOGETHER.values(), ids=TOGETHER)
@@ -45,6 +46,6 @@ async def test_one_broken_promise_is_found_out_by_two(engine: Promises) -> None:
 
 
 async def _many(engine: Promises) -> None:
-    for seed in range(40):
-        for story in ("abort while it is applied", "deletion while it is applied", "breach"):
+    for story in ("deletion while it is applied", "abort while it is applied", "breach"):
+        for seed in SEEDS:
             await crowd(STORIES[story], seed, engine)
