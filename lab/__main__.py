@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -78,7 +79,8 @@ def status() -> None:
 @main.command()
 def env() -> None:
     """Print what a shell needs: eval "$(python -m lab env)"."""
-    say(f'export RAMPGUARD_BINARIES={BIN} PATH="{BIN}:$PATH" LAB_NAME={NAME}')
+    ours = f"{BIN}:{Path(sys.executable).parent}"
+    say(f'export RAMPGUARD_BINARIES={BIN} PATH="{ours}:$PATH" LAB_NAME={NAME}')
 
 
 def _images() -> Images:

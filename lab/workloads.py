@@ -37,6 +37,14 @@ def example(images: Images) -> None:
 def operator(images: Images) -> None:
     """Install the operator by its chart."""
     repository, _, tag = images.operator.partition(":")
+    try:
+        _helm(repository, tag)
+    except LabError as error:
+        logs = kubectl("-n", "rampguard-system", "logs", "deploy/rampguard", "--tail=20") or ""
+        raise LabError(f"{error}\nThe operator says:\n{logs}") from error
+
+
+def _helm(repository: str, tag: str) -> None:
     run(
         *("helm", "upgrade", "--install", "rampguard", ROOT / "charts" / "rampguard"),
         *("--kube-context", CONTEXT, "--namespace", "rampguard-system", "--create-namespace"),
