@@ -9,9 +9,11 @@ import ssl
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PODS = "https://kubernetes.default.svc/api/v1/pods?resourceVersion=0"
+Json = dict[str, Any]
 TRUSTED = ssl.create_default_context(cafile=ACCOUNT / "ca.crt")
 
 
@@ -24,13 +26,13 @@ def groups() -> list[dict[str, object]]:
     return [group(pod) for pod in pods if wants(pod)]
 
 
-def wants(pod: dict) -> bool:
+def wants(pod: Json) -> bool:
     """Say whether a pod runs and asks to be scraped."""
     asked = pod["metadata"].get("annotations", {}).get("prometheus.io/scrape") == "true"
     return asked and pod["status"].get("phase") == "Running" and "podIP" in pod["status"]
 
 
-def group(pod: dict) -> dict[str, object]:
+def group(pod: Json) -> dict[str, object]:
     """Return the address of a pod, with the labels that its series bear."""
     metadata = pod["metadata"]
     port = metadata["annotations"].get("prometheus.io/port", "8080")

@@ -70,6 +70,7 @@ async def listen(
         clusterwide=not namespaces,
         namespaces=namespaces,
         standalone=True,
+        identity="rampguard",  # else kopf asks for the user's name: a pod may have none
         ready_flag=ready,
         stop_flag=stop,
     )
