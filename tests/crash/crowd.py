@@ -24,7 +24,7 @@ async def crowd(
     *,
     operators: int = 2,
     deadly: bool = True,
-    stamps: bool = False,
+    stamps: bool = True,
 ) -> Tale:
     """Let several operators lead one ramp to its end, in an order that the seed draws.
 

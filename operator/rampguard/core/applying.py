@@ -11,6 +11,7 @@ from rampguard.core.model import (
     Note,
     Observation,
     OnFailure,
+    Progress,
     Soaking,
     State,
 )
@@ -29,13 +30,15 @@ def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> De
     if seen.refusals:
         refused = Because(Reason.WRITE_REFUSED, "; ".join(seen.refusals))
         return roll_back(plan, state, seen, refused)
+    writes = tuple(w for p in places if (w := missing_write(plan, p)) is not None)
+    # The pods' time begins with the write: we may have been away between intent and write.
+    began = Progress(began=seen.now, grew=seen.now) if writes else stage.progress
     stage = replace(
         stage,
         written=carried(places, stage.written),
-        progress=grown(stage.progress, proven_pods(seen), seen.now),
+        progress=grown(began, proven_pods(seen), seen.now),
     )
     state = replace(state, stage=stage)
-    writes = tuple(w for p in places if (w := missing_write(plan, p)) is not None)
     if not writes and all_proven(seen):
         return _soak(plan, state, stage, seen)
     if not writes and readable(seen) and overdue(plan, seen, stage.progress):

@@ -10,6 +10,7 @@ from rampguard.core.durations import show_duration
 from rampguard.core.model import Evidence, Guardrail, Judgement, Reading, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.statistics import (
+    clipped,
     detectable_shift,
     log_e_binomial,
     logit,
@@ -26,7 +27,6 @@ SEVERITY = (
     Verdict.BREACHED,
 )
 CAUSED_WITHIN = timedelta(minutes=30)  # later harm without a concurrent control may be another's
-CLIP = 0.001  # a share of 0 or 1 leaves no room for odds
 
 
 def worst(judgements: Iterable[Judgement]) -> Verdict:
@@ -82,9 +82,12 @@ def judge_exposure(plan: Plan, step: int, guardrail: Guardrail, evidence: Eviden
     Breached: on one side ln E reaches both thresholds at this look. WithinTolerance: the interval
     since T0 lies inside the limits.
     """
-    p0, tolerance = plan.values[step] / 100, (guardrail.tolerance or 0) / 100
-    low, high = p0 - tolerance, p0 + tolerance
+    wanted, tolerance = plan.values[step], guardrail.tolerance or 0
+    # Percent are added, not shares: 0.58 + 0.42 may fall short of 1.
+    p0, low, high = wanted / 100, (wanted - tolerance) / 100, (wanted + tolerance) / 100
     sides = tuple(s for s in (_Side(1, high), _Side(-1, low)) if 0 < s.limit < 1)
+    if not sides:
+        return _cannot_break(guardrail)
     spent, since = budget(plan), windows(evidence.bins)
     proofs = tuple(_proof(plan, step, since, side, p0) for side in sides)
     null, margin = spent.null(len(sides)), spent.margin(len(sides))
@@ -113,8 +116,20 @@ def judge_exposure(plan: Plan, step: int, guardrail: Guardrail, evidence: Eviden
         log_e_margin=worse.margin,
         threshold_null=null,
         threshold_margin=margin,
-        could_see=_could_see(detectable_shift(total, p0, tolerance, null=null, margin=margin)),
+        could_see=_could_see(total, p0, tolerance / 100, null=null, margin=margin),
         onset=_onset(plan, step, evidence, worse.onset) if harm else None,
+        dry_run=guardrail.dry_run,
+    )
+
+
+def _cannot_break(guardrail: Guardrail) -> Judgement:
+    return Judgement(
+        name=guardrail.name,
+        type=guardrail.type,
+        verdict=Verdict.NOT_APPLICABLE,
+        limit="0% .. 100%",
+        why="the tolerance allows every share",
+        limits=(0.0, 1.0),
         dry_run=guardrail.dry_run,
     )
 
@@ -133,7 +148,7 @@ def _proof(plan: Plan, step: int, since: tuple[Reading, ...], side: _Side, p0: f
         return [log_e_binomial(r.treatment, r.control, eta0, side.sign) for r in since]
 
     margins = evidence(logit(side.limit))
-    nulls = evidence(logit(min(max(p0, CLIP), 1 - CLIP)))
+    nulls = evidence(logit(clipped(p0)))
     clearest = max(range(len(margins)), key=margins.__getitem__)
     return _Proof(onset_mixture(nulls, count), onset_mixture(margins, count), clearest)
 
@@ -232,7 +247,10 @@ def _exposure_why(verdict: Verdict, counted: Reading, p0: float) -> str:
     return shown
 
 
-def _could_see(shift: float) -> str:
+def _could_see(total: float, p0: float, tolerance: float, *, null: float, margin: float) -> str:
+    """Say which fall of the share would have shown; where it cannot fall too far, which rise."""
+    fall = p0 if p0 > tolerance else 1 - p0
+    shift = detectable_shift(total, fall, tolerance, null=null, margin=margin)
     if math.isinf(shift):
         return "too little traffic to show any shift yet"
     return f"could have seen a shift of {shift * 100:.1f} pp or more"

@@ -13,6 +13,7 @@ from functools import cache
 from statistics import NormalDist
 
 ALWAYS, NEVER = math.inf, -math.inf
+CLIP = 0.001  # a share of 0 or 1 leaves no room for odds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ def logit(p: float) -> float:
 def logistic(x: float) -> float:
     """Return the probability of log-odds."""
     return math.exp(-softplus(-x))
+
+
+def clipped(p0: float) -> float:
+    """Return the share that stands for `nothing is wrong` at p0: neither 0 nor 1."""
+    return min(max(p0, CLIP), 1 - CLIP)
 
 
 def log_mean_exp(logs: Iterable[float]) -> float:
@@ -132,7 +138,7 @@ def detectable_shift(
     def shown(shift: float) -> float:
         found = max(p0 - shift, 1e-12)
         return min(
-            total * kullback(found, p0) - need(null),
+            total * kullback(found, clipped(p0)) - need(null),
             total * kullback(found, p0 - tolerance) - need(margin)
             if found < p0 - tolerance
             else NEVER,

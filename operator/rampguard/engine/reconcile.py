@@ -14,7 +14,8 @@ from rampguard.core.plan import make_plan
 from rampguard.engine.act import act, fence
 from rampguard.engine.observe import observe
 from rampguard.engine.report import report
-from rampguard.ports import InvalidSpec, Json, Resource, World
+from rampguard.engine.sight import Sight
+from rampguard.ports import Conflict, InvalidSpec, Json, Resource, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ async def reconcile(ref: Ref, world: World) -> Rest:
         if decision.hold_finalizer:
             ramp = await _hold(ref, ramp, world)
         if decision.fenced:
+            await _still_stands(ref, ramp, sight, world)
             sight = await fence(plan, decision, sight, world)
         # Status first: if we die now, the way back must be written down.
         await _remember(ref, ramp, to_status(view, remembered), decision, world)
@@ -54,6 +56,18 @@ async def reconcile(ref: Ref, world: World) -> Rest:
 async def _hold(ref: Ref, ramp: Json, world: World) -> Json:
     """Put our finalizer on the ramp, so that it can't vanish while a way back is needed."""
     return await world.cluster.merge_patch(Resource.RAMPS, ref, held(ramp))
+
+
+async def _still_stands(ref: Ref, ramp: Json, sight: Sight, world: World) -> None:
+    """Make sure, before a first stamp, that the ramp is as it was read; Conflict if it is not.
+
+    Another may have ended it and dropped the stamps before we read the targets: ours would stay.
+    """
+    if all(w is None or w.stamp for w in sight.seen.workloads):
+        return
+    now = await world.cluster.get(Resource.RAMPS, ref)
+    if now["metadata"]["resourceVersion"] != ramp["metadata"]["resourceVersion"]:
+        raise Conflict(f"{ref} moved on while its targets were read")
 
 
 async def _remember(ref: Ref, ramp: Json, status: Json, decision: Decision, world: World) -> None:
