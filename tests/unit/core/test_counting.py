@@ -1,0 +1,227 @@
+"""Counting: raw counters of many processes become counts per arm, in bins of time."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rampguard.core.counting import (
+    Delta,
+    bases,
+    closed,
+    deltas,
+    folded,
+    onsets,
+    spacing,
+    windows,
+)
+from rampguard.core.model import Arms, Evidence, Reading, Series
+from scenes import DAY, HOUR, MINUTE, T
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors/guardrails.json").read_text())
+ARMS = Arms("tree", "list")
+LOOK, BIN = timedelta(seconds=30), timedelta(minutes=2)
+FRESH = Evidence(t0=T, counted_to=T)
+
+
+def series(*values: float, pod: str = "a", arm: str = "list", first: int = 1) -> Series:
+    """Return a counter with a point at each look from the n-th after T on."""
+    points = tuple((T + (first + i) * LOOK, value) for i, value in enumerate(values))
+    return Series({"pod": pod, "variant": arm}, points)
+
+
+def holed(*points: tuple[int, float]) -> Series:
+    """Return a counter with points at the looks told, and none between."""
+    return Series({"pod": "a", "variant": "list"}, tuple((T + n * LOOK, v) for n, v in points))
+
+
+def grown(now: tuple[Series, ...], before: tuple[Series, ...] = ()) -> list[float]:
+    return [one.grown for one in deltas(now, bases(before), "variant")]
+
+
+OLD = (series(100.0, first=0),)
+
+
+# fmt: off
+ROWS: dict[str, tuple[tuple[Series, ...], tuple[Series, ...], list[float]]] = {
+    "a counter that grows": (OLD, (series(130, 131),), [30, 1]),
+    "a counter that rests": (OLD, (series(100, 100),), [0, 0]),
+    "a restart counts whole": (OLD, (series(7),), [7]),
+    "a restart in the middle": (OLD, (series(110, 3, 5),), [10, 3, 2]),
+    "a restart at zero loses nothing": (OLD, (series(0, 4),), [0, 4]),
+    "a new pod counts from zero": (OLD, (series(110), series(12, pod="b")), [10, 12]),
+    "a late child counts from zero": (OLD, (series(110), series(12, arm="tree")), [10, 12]),
+    "a pod that vanished adds nothing": (
+        (*OLD, series(50, pod="b", first=0)), (series(110),), [10]),
+    "a pod that came back goes on": (
+        (*OLD, series(50, pod="b", first=0)), (series(100), series(55, pod="b", first=3)), [0, 5]),
+    "a hole is bridged": (OLD, (holed((1, 110), (9, 150)),), [10, 40]),
+    "of what nothing is known the first value is a base": ((), (series(900, 910),), [10]),
+    "nothing was asked": ((), (), []),
+    "a series without a point": (OLD, (Series({"pod": "b"}, ()),), []),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("before", "now", "told"), ROWS.values(), ids=ROWS)
+def test_each_history_of_a_counter_grows_as_it_should(before, now, told) -> None:
+    assert grown(now, before) == told
+
+
+# C5 is a target that nobody scraped for an hour before: its age is not asked, see `deltas`.
+KNOWN = [row for row in VECTORS["counters"] if row["id"] != "C5"]
+
+
+@pytest.mark.parametrize("row", KNOWN, ids=lambda row: row["id"])
+def test_counters_grow_as_in_the_vectors(row: dict) -> None:
+    known: Mapping[str, float] = row["prev"]
+    before = tuple(series(value, pod=pod, first=0) for pod, value in known.items())
+    now = tuple(series(value, pod=pod) for pod, value in row["now"].items())
+    assert sum(grown(now, before)) == row["delta"]
+
+
+def test_the_base_of_a_counter_is_its_last_value() -> None:
+    (known,) = bases((series(3, 4, 5),)).values()
+    assert known == 5
+
+
+def test_a_counter_is_known_by_all_its_labels() -> None:
+    before = (series(100, pod="a", first=0), series(7, pod="b", first=0))
+    assert grown((series(8, pod="b"), series(101, pod="a")), before) == [1, 1]
+
+
+def test_a_growth_bears_its_instant_and_its_arm() -> None:
+    told = deltas((series(5, arm="tree"),), bases(OLD), "variant")
+    assert told == (Delta(T + LOOK, "tree", 5),)
+
+
+def test_a_series_without_the_arm_label_belongs_to_no_arm() -> None:
+    bare = Series({"pod": "a"}, ((T + LOOK, 5.0),))
+    assert [one.arm for one in deltas((bare,), bases(OLD), "variant")] == [""]
+
+
+# --- bins
+
+
+def fold(*told: tuple[float, str, float], since: Evidence = FRESH, until: float = 10) -> Evidence:
+    """Fold growth at minutes after T."""
+    growth = [Delta(T + m * MINUTE, arm, n) for m, arm, n in told]
+    return folded(since, growth, ARMS, BIN, T + until * MINUTE)
+
+
+def test_growth_falls_into_the_bin_of_its_instant_and_its_arm() -> None:
+    found = fold((1, "list", 3), (1.5, "tree", 4), (9, "list", 5))
+    assert found.bins == (
+        Reading(control=4, treatment=3),
+        Reading(),
+        Reading(),
+        Reading(),
+        Reading(treatment=5),
+    )
+    assert found.counted_to == T + 10 * MINUTE
+
+
+def test_what_is_counted_at_a_boundary_belongs_to_the_bin_that_ends_there() -> None:
+    found = fold((2, "list", 1), (2.5, "list", 10), until=4)
+    assert found.bins == (Reading(treatment=1), Reading(treatment=10))
+
+
+def test_growth_up_to_what_was_counted_is_not_counted_again() -> None:
+    since = replace(FRESH, counted_to=T + 2 * MINUTE, bins=(Reading(treatment=7),))
+    found = fold((1, "list", 100), (2, "list", 100), (3, "list", 1), since=since, until=4)
+    assert found.bins == (Reading(treatment=7), Reading(treatment=1))
+
+
+def test_growth_after_the_instant_asked_for_is_not_counted() -> None:
+    found = fold((4, "list", 1), (4.5, "list", 100), until=4)
+    assert windows(found.bins)[0] == Reading(treatment=1)
+
+
+def test_growth_before_t0_is_mixed_exposure_and_left_out() -> None:
+    assert windows(fold((-1, "list", 100), (0, "list", 100), until=4).bins)[0] == Reading()
+
+
+def test_an_arm_that_nobody_named_is_no_arm() -> None:
+    assert windows(fold((1, "grid", 5), (1, "", 5)).bins)[0] == Reading()
+
+
+def test_growth_of_several_processes_in_one_bin_adds() -> None:
+    assert fold((1, "list", 3), (1, "list", 4), (2, "tree", 1), until=2).bins == (Reading(1, 7),)
+
+
+def test_bins_without_growth_are_there_all_the_same() -> None:
+    assert fold(until=10).bins == (Reading(),) * 5
+    assert fold(until=9).bins == (Reading(),) * 5
+
+
+def test_counting_keeps_all_else_that_the_evidence_says() -> None:
+    told = replace(
+        FRESH,
+        breached=("share",),
+        blind_since=T + MINUTE,
+        blind_total=HOUR,
+        unproven_since=T + 2 * MINUTE,
+    )
+    found = fold((1, "list", 3), since=told, until=4)
+    for after in (found, closed(found, BIN)):
+        assert replace(after, bins=(), counted_to=T) == told
+
+
+def test_an_open_bin_is_not_remembered() -> None:
+    found = closed(fold((1, "list", 3), (3, "list", 4), until=3), BIN)
+    assert found.bins == (Reading(treatment=3),)
+    assert found.counted_to == T + 2 * MINUTE
+
+
+def test_a_bin_closes_at_its_end() -> None:
+    assert closed(fold((1, "list", 3), until=2), BIN).counted_to == T + 2 * MINUTE
+    assert closed(fold((1, "list", 3), until=1.9), BIN) == FRESH
+
+
+def test_an_onset_sums_all_bins_from_it_to_now() -> None:
+    bins = (Reading(1, 10), Reading(2, 20), Reading(3, 30))
+    assert windows(bins) == (Reading(6, 60), Reading(5, 50), Reading(3, 30))
+    assert windows(()) == (Reading(),)
+
+
+# --- the length of a bin
+
+
+@pytest.mark.parametrize(
+    ("soak", "look", "size", "count"),
+    [
+        (MINUTE, LOOK, LOOK, 2),
+        (10 * MINUTE, LOOK, LOOK, 20),
+        (HOUR, LOOK, MINUTE, 60),
+        (6 * HOUR, LOOK, 4 * MINUTE, 90),
+        (DAY, LOOK, 15 * MINUTE, 96),
+        (72 * HOUR, LOOK, 15 * MINUTE, 288),
+        (73 * HOUR, LOOK, timedelta(minutes=15, seconds=30), 283),
+        (144 * HOUR, LOOK, 30 * MINUTE, 288),
+        (720 * HOUR, LOOK, 150 * MINUTE, 288),
+        (DAY, MINUTE, 15 * MINUTE, 96),
+        (10 * MINUTE, MINUTE, MINUTE, 10),
+        (timedelta(seconds=20), LOOK, LOOK, 1),
+    ],
+)
+def test_a_soak_has_bins_of_whole_looks(
+    soak: timedelta, look: timedelta, size: timedelta, count: int
+) -> None:
+    assert spacing(look, soak) == size
+    assert onsets(look, soak) == count
+    assert size % look == timedelta(0)
+
+
+@pytest.mark.parametrize("hours", [1, 5, 24, 71, 72, 73, 100, 500, 720])
+def test_no_soak_has_more_bins_than_status_can_hold(hours: int) -> None:
+    assert onsets(LOOK, hours * HOUR) <= 288
+
+
+def test_bins_of_a_soak_begin_at_its_t0() -> None:
+    later: datetime = T + timedelta(seconds=17)
+    since = Evidence(t0=later, counted_to=later)
+    found = folded(since, [Delta(later + BIN, "list", 1)], ARMS, BIN, later + BIN)
+    assert found.bins == (Reading(treatment=1),)
