@@ -196,7 +196,8 @@ def _all_back(plan: Plan, stage: RollingBack, seen: Observation) -> str:
 def _undone(plan: Plan, state: State, stage: RollingBack) -> Because:
     soak = state.soaked
     value = plan.values[stage.from_step]
-    watched = f" after {show_duration(soak.until - soak.since)} at {value}%" if soak else ""
+    seconds = round((soak.until - soak.since).total_seconds()) if soak else 0
+    watched = f" after {show_duration(timedelta(seconds=seconds))} at {value}%" if soak else ""
     text = f"rolled back to {plan.ask.origin}%{watched}: {stage.because.message}"
     return Because(stage.because.reason, text)
 
