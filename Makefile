@@ -57,7 +57,8 @@ integration: lab ## Run the tests that need a real API server, on the lab
 	$(PYTEST) -m "not slow" tests/integration
 
 e2e: lab ## Run the tests with real pods and a real Prometheus, on the lab
-	$(PYTEST) -m "not slow" tests/e2e
+	$(PYTEST) -n 3 -m "not slow and not disruptive" tests/e2e
+	$(PYTEST) -m "disruptive and not slow" tests/e2e
 
 slow: lab ## Run what takes longer than CI allows, on the lab
 	$(PYTEST) -m slow tests
