@@ -14,9 +14,7 @@ import requests
 import yaml
 from aiohttp.test_utils import unused_port
 
-from e2e.stage import pause
-
-PROMETHEUS = f"http://127.0.0.1:{30090 + int(os.environ.get('LAB_PORT_OFFSET', '0'))}"
+from e2e.stage import PROMETHEUS, pause
 
 
 class Operator:

@@ -13,8 +13,8 @@ from pathlib import Path
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 from aiohttp.test_utils import unused_port
 
-from e2e.operators import PROMETHEUS, Operator
-from e2e.stage import kubectl
+from e2e.operators import Operator
+from e2e.stage import PROMETHEUS, kubectl
 
 FAULTS = ("500", "hanging", "empty", "NaN", "warnings", "garbage")
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

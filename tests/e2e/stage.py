@@ -1,6 +1,7 @@
 """The example application in a namespace of its own, and what a person does to it."""
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "skill-tree" / "k8s"
 ENV = "SKILL_TREE_LIST_ROLLOUT"
+PROMETHEUS = f"http://127.0.0.1:{30090 + int(os.environ.get('LAB_PORT_OFFSET', '0'))}"
 REPLICAS = {"api": 2, "worker": 1, "traffic": 1}
 DONE = {"Completed", "RolledBack", "Aborted", "Contested"}
 Json = dict[str, Any]
@@ -91,6 +94,15 @@ class Stage:
         kubectl("apply", "-f", "-", told=yaml.safe_dump_all(told))
         for name in REPLICAS:
             self.rolled_out(name)
+        # A ramp without signals is Blocked, and looked at again after half a minute only.
+        until(self._is_scraped, 60, "scraped")
+
+    def _is_scraped(self) -> bool:
+        query = f'experiment_assignments_total{{namespace="{self.namespace}",source="assignment"}}'
+        asked = {"query": f"count(last_over_time({query}[10s]))"}
+        told = requests.get(f"{PROMETHEUS}/api/v1/query", params=asked, timeout=10).json()
+        pods = told["data"]["result"]
+        return bool(pods) and float(pods[0]["value"][1]) >= 2 * REPLICAS["api"]
 
     def strike(self) -> None:
         """Remove everything; a ramp that still holds is forced to let go."""

@@ -65,6 +65,7 @@ class _Fact:
 def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, StatusView]:
     """Return the state with its conditions, and the view of it."""
     state, phase = decision.state, phase_of(plan, decision.state)
+    seen = _of_the_new_value(state, seen)
     summary = _summary(state, phase, decision.because)
     facts = {f.type: f for f in _facts(plan, seen, decision, phase, summary)}
     conditions = tuple(_conditions(plan, state, seen.now, facts))
@@ -80,6 +81,18 @@ def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, St
         blind=state.blind_total + _blind(state.stage),
     )
     return replace(state, conditions=conditions), view
+
+
+def _of_the_new_value(state: State, seen: Observation) -> Observation:
+    """Return what was seen; of a value that was decided just now, no pod is proven yet."""
+    stage = state.stage
+    if not isinstance(stage, Applying | RollingBack) or stage.since != seen.now:
+        return seen
+    workloads = tuple(
+        replace(w, coverage=replace(w.coverage, proven=0)) if w and w.coverage else w
+        for w in seen.workloads
+    )
+    return replace(seen, workloads=workloads)
 
 
 def phase_of(plan: Plan, state: State) -> Phase:
