@@ -83,6 +83,12 @@ def test_the_first_screen_names_the_two_commands_and_shows_a_live_tree() -> None
     assert "├─✔ api" in first
 
 
+def test_the_first_ramp_of_the_readme_is_the_minimal_example() -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", written(ROOT / "README.md"), re.DOTALL)
+    minimal = ROOT / "examples" / "ramps" / "minimal.yaml"
+    assert yaml.safe_load(block) == yaml.safe_load(written(minimal))
+
+
 def test_the_reference_is_fresh() -> None:
     assert in_docs("reference.md") == generator().reference(), "run docs/generate.py"
 
