@@ -46,6 +46,11 @@ def gate_open(state: State, kind: str) -> Gate | None:
     return next((g for g in state.gates if _is(g.name, kind)), None)
 
 
+def without_gate(state: State, kind: str) -> State:
+    """Return the state without the open gates of a kind: what they asked is void."""
+    return replace(state, gates=tuple(g for g in state.gates if not _is(g.name, kind)))
+
+
 def was_approved(state: State, kind: str) -> bool:
     """Say whether a person opened a gate of a kind."""
     return any(_is(name, kind) for name in state.approved)

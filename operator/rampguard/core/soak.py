@@ -10,7 +10,6 @@ from rampguard.core.guardrails import worst
 from rampguard.core.model import (
     Because,
     Decision,
-    Evidence,
     Finding,
     GateKind,
     Judgement,
@@ -30,9 +29,11 @@ from rampguard.core.moves import (
     blind_for,
     blind_in_all,
     end,
+    gate_open,
     note,
     told_once,
     was_approved,
+    without_gate,
 )
 from rampguard.core.plan import Plan, due_findings, soak_end, until_next_look
 from rampguard.core.preflight import step_preflight
@@ -95,9 +96,11 @@ def _rules_changed(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     if watched.stage.rules == now:
         return watched
     t0 = seen.now + plan.tempo.scrape
-    stage = replace(watched.stage, rules=now, judged=(), evidence=Evidence(t0=t0, counted_to=t0))
+    # A lost proof and blindness outlive the change: only what was counted and judged goes.
+    evidence = replace(watched.stage.evidence, t0=t0, counted_to=t0, bins=(), breached=())
+    stage = replace(watched.stage, rules=now, judged=(), evidence=evidence)
     text = "the guardrails were changed; their evidence begins anew"
-    return Watched(watched.state, stage, watched.notes).told(
+    return Watched(without_gate(watched.state, "breach"), stage, watched.notes).told(
         note(Reason.GUARDRAIL_CHANGED, text, plan.ask.generation, warning=True)
     )
 
@@ -273,7 +276,7 @@ def _answer(plan: Plan, watched: Watched, seen: Observation) -> Decision:
     """Choose: harm first, then blindness by its policy, then the end of the soak."""
     stage = watched.stage
     state = replace(watched.state, stage=stage)
-    if seen.looks and (harm := _harm(plan, stage, seen.looks[-1])):
+    if seen.looks and (harm := _harm(plan, stage, seen.looks)):
         return _breached(plan, state, stage, seen, harm)
     policy = plan.ask.no_data
     too_blind = blind_for(stage.evidence, seen.now) > plan.ask.max_blind
@@ -290,11 +293,22 @@ def _answer(plan: Plan, watched: Watched, seen: Observation) -> Decision:
     )
 
 
-def _harm(plan: Plan, stage: Soaking, look: Look) -> tuple[Judgement, ...]:
-    """Return the breaches that nobody accepted; latched ones stay."""
-    told = deciding(plan, stage, look.judgements)
-    latched = stage.evidence.breached
-    return tuple(j for j in told if j.verdict is Verdict.BREACHED or j.name in latched)
+def _harm(plan: Plan, stage: Soaking, looks: tuple[Look, ...]) -> tuple[Judgement, ...]:
+    """Return the breaches that nobody accepted, each as it was seen to break; latched ones stay.
+
+    One that does not break in this pass was put to a person before, and stays that question.
+    """
+    broke = {
+        j.name: j
+        for look in looks
+        for j in deciding(plan, stage, look.judgements)
+        if j.verdict is Verdict.BREACHED
+    }
+    return tuple(
+        broke.get(j.name) or replace(j, attributable=False)
+        for j in deciding(plan, stage, looks[-1].judgements)
+        if j.name in stage.evidence.breached
+    )
 
 
 def _breached(
@@ -313,9 +327,10 @@ def _breached(
         return replace(decision, notes=(*notes, *decision.notes))
     why = text if ours else f"{text}; it may not come from the ramp"
     asked, question = ask_person(plan, state, "breach", why, seen.now)
+    gate = gate_open(asked, "breach")
     return Decision(
         state=asked,
-        because=Because(Reason.AWAITING_APPROVAL, why),
+        because=Because(Reason.AWAITING_APPROVAL, gate.why if gate else why),
         notes=(*notes, *question),
         look_again_in=min(until_next_look(plan, stage, seen.now), plan.tempo.recheck),
     )
@@ -362,8 +377,7 @@ def _onward(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
         return _complete(plan, moved, stage, seen)
     onward = stage.step + 1
     if unmet := step_preflight(plan, seen):
-        text = "; ".join(b.message for b in unmet)
-        return _wait(plan, state, Because(unmet[0].reason, text))
+        return _held(plan, state, stage, unmet)
     gate = f"step-{onward}"
     if GateKind.EACH_STEP in plan.ask.gates and not was_approved(state, gate):
         why = f"{plan.values[stage.step]} -> {plan.values[onward]}: the soak is over"
@@ -372,26 +386,44 @@ def _onward(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
     return apply_step(plan, moved, seen, onward)
 
 
+def _held(plan: Plan, state: State, stage: Soaking, unmet: tuple[Because, ...]) -> Decision:
+    """Tell once what a step waits for; the guardrails go on."""
+    because = Because(unmet[0].reason, "; ".join(b.message for b in unmet))
+    text = f"the step to {plan.values[stage.step + 1]} waits: {because.message}"
+    told = note(because.reason, text, stage.step, warning=True)
+    state, notes = told_once(state, told)
+    return replace(_wait(plan, state, because), notes=notes)
+
+
 def _wait(plan: Plan, state: State, because: Because) -> Decision:
     return Decision(state=state, because=because, look_again_in=plan.tempo.recheck)
 
 
 def _complete(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Decision:
     judged = seen.looks[-1].judgements
-    told = deciding(plan, stage, judged)
-    unsure = tuple(j for j in told if j.verdict is not Verdict.WITHIN_TOLERANCE)
-    over = f"completed at {plan.ask.to}%: {show_duration(plan.soaks[stage.step])} soak passed"
-    if unsure:
-        could = "; ".join(f"{j.name} {j.could_see or j.verdict}" for j in unsure)
-        because = Because(Reason.COMPLETED_INCONCLUSIVE, f"{over}, no harm found; {could}")
-    else:
-        because = Because(Reason.COMPLETED, f"{over}, every guardrail within tolerance")
     return end(
         replace(state, soaked=Soaked(since=stage.since, until=seen.now)),
         seen,
         Outcome.COMPLETED,
-        because,
+        _passed(plan, stage, judged),
         share=plan.ask.to,
         watched=True,
         judged=judged,
     )
+
+
+def _passed(plan: Plan, stage: Soaking, judged: tuple[Judgement, ...]) -> Because:
+    """Say what a soak that is over has shown; it passed only where everything was shown."""
+    told = deciding(plan, stage, judged)
+    unsure = tuple(j for j in told if j.verdict is not Verdict.WITHIN_TOLERANCE)
+    soak = f"completed at {plan.ask.to}%: {show_duration(plan.soaks[stage.step])} soak"
+    if told and not unsure and not stage.accepted:
+        text = f"{soak} passed, every guardrail within tolerance"
+        return Because(Reason.COMPLETED, text)
+    harm = "accepted harm" if stage.accepted else "no harm found"
+    shown = (
+        *(f"{name} {Verdict.BREACHED}" for name in stage.accepted),
+        *(f"{j.name} {j.could_see or j.verdict}" for j in unsure),
+    )
+    text = f"{soak} is over, {harm}; {'; '.join(shown) or 'no guardrail applied'}"
+    return Because(Reason.COMPLETED_INCONCLUSIVE, text)
