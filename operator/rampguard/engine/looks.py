@@ -104,13 +104,12 @@ class _Looker:
         return replace(judged, query=query)
 
     async def _threshold(self, guardrail: Guardrail, at: datetime) -> Judgement:
-        t0 = self.stage.evidence.t0
-        earliest = max(t0, at - guardrail.lasting - BEFORE)
+        earliest = max(self.stage.evidence.t0, at - guardrail.lasting - BEFORE)
         try:
             points = await _points(self.plan, guardrail, earliest, at, self.world)
         except (NothingSeenError, Unavailable, Refused) as error:
             return no_data(guardrail, str(error))
-        return judge_threshold(self.plan, guardrail, points, at, t0)
+        return judge_threshold(self.plan, guardrail, points, at, self.stage.since)
 
 
 async def _points(
