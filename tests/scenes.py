@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from rampguard.core.applying import rules
+from rampguard.core.decide import decide
 from rampguard.core.model import (
     Applying,
     Arms,
     Ask,
     Because,
     Coverage,
+    Decision,
     Ended,
     Entry,
     EntryKind,
@@ -23,6 +25,7 @@ from rampguard.core.model import (
     Lag,
     Look,
     Metrics,
+    Note,
     Observation,
     Original,
     Outcome,
@@ -42,7 +45,8 @@ from rampguard.core.plan import Plan, Tempo, make_plan
 from rampguard.core.reasons import Reason
 
 T = datetime(2026, 11, 23, 12, tzinfo=UTC)
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TEMPO = Tempo()
 SHARE = Guardrail(name="share", type=GuardrailType.EXPOSURE_BALANCE, tolerance=5.0)
 SPEED = Guardrail(name="p95", type=GuardrailType.THRESHOLD, query=PromQL("p95"), maximum=0.8)
@@ -204,3 +208,27 @@ def lagging(proven: int = 3, why: str = "Pending: Unschedulable") -> Coverage:
 
 def gate(name: str, generation: int = 1) -> Gate:
     return Gate(name=name, since=T, why="why", generation=generation)
+
+
+def watch(
+    *looks: Look, of: Plan | None = None, was: State | None = None, **facts: object
+) -> Decision:
+    """Make one pass over a soak, right after the last look."""
+    after = facts.pop("after", looks[-1].at - T if looks else MINUTE)
+    both = facts.pop("both", pair())
+    saw = seen(*both, looks=looks, after=after, **facts)
+    return decide(of or plan(), was or state(soaking()), saw)
+
+
+def stage_of(decision: Decision) -> Soaking:
+    stage = decision.state.stage
+    assert isinstance(stage, Soaking)
+    return stage
+
+
+def told(decision: Decision, reason: Reason) -> tuple[Note, ...]:
+    return tuple(one for one in decision.notes if one.reason is reason)
+
+
+def judging(after: timedelta, *judgements: Judgement) -> Look:
+    return replace(look(after), judgements=judgements)

@@ -1,0 +1,119 @@
+"""Blind is not breached: it holds, loudly, and acts by its policy."""
+
+from dataclasses import replace
+
+import pytest
+
+from rampguard.core.model import (
+    Decision,
+    NoDataPolicy,
+    RollingBack,
+    Verdict,
+)
+from rampguard.core.reasons import Reason
+from scenes import (
+    HOUR,
+    MINUTE,
+    SHARE,
+    SPEED,
+    T,
+    look,
+    plan,
+    soaking,
+    stage_of,
+    state,
+    told,
+    watch,
+)
+
+BLIND, NOTHING = Verdict.NO_DATA, Verdict.NOT_APPLICABLE
+
+
+def blind(minutes: float, policy: NoDataPolicy, **asked: object) -> Decision:
+    """Make a pass that still sees nothing, some minutes after the last look that did."""
+    since = replace(soaking().evidence, blind_since=T)
+    of = plan(no_data=policy, **asked)
+    at = minutes * MINUTE
+    return watch(look(at, BLIND), of=of, was=state(soaking(evidence=since)), after=at)
+
+
+@pytest.mark.parametrize("policy", NoDataPolicy)
+def test_blindness_up_to_max_blind_does_nothing(policy: NoDataPolicy) -> None:
+    assert blind(10, policy).because.reason is Reason.NO_DATA
+
+
+ORDER = NoDataPolicy.HOLD, NoDataPolicy.IGNORE, NoDataPolicy.ROLLBACK
+
+
+def test_beyond_max_blind_each_policy_does_its_own() -> None:
+    over = 10 + 1 / 60
+    hold, ignore, back = (blind(over, policy) for policy in ORDER)
+    assert hold.because.reason is Reason.NO_DATA
+    assert ignore.because.reason is Reason.SOAKING
+    assert isinstance(back.state.stage, RollingBack)
+    cause = back.state.stage.because
+    assert (cause.reason, cause.message) == (
+        Reason.NO_DATA,
+        "blind for longer than 10m, noData: Rollback",
+    )
+    assert not told(back, Reason.GUARDRAIL_BREACHED)
+
+
+def test_a_hold_lasts_as_long_as_the_blindness() -> None:
+    decision = blind(90 * 24 * 60, NoDataPolicy.HOLD)
+    assert stage_of(decision)
+    assert decision.because.reason is Reason.NO_DATA
+
+
+def test_a_hold_says_since_when_and_why() -> None:
+    text = blind(20, NoDataPolicy.HOLD).because.message
+    assert text.endswith("blind since 2026-11-23T12:00:00Z: share: why")
+
+
+@pytest.mark.parametrize("minutes", [121, 241])
+def test_staying_blind_is_told_with_its_length(minutes: int) -> None:
+    (note,) = told(blind(minutes, NoDataPolicy.HOLD), Reason.BLIND)
+    assert note.message == f"blind for {minutes // 120 * 2}h: share: why"
+    assert note.warning
+
+
+@pytest.mark.parametrize("policy", [NoDataPolicy.IGNORE, NoDataPolicy.ROLLBACK])
+def test_only_a_hold_is_told_again(policy: NoDataPolicy) -> None:
+    assert not told(blind(241, policy), Reason.BLIND)
+
+
+def test_max_hold_moves_the_repeats() -> None:
+    assert told(blind(31, NoDataPolicy.HOLD, max_hold=30 * MINUTE), Reason.BLIND)
+    assert not told(blind(30, NoDataPolicy.HOLD, max_hold=30 * MINUTE), Reason.BLIND)
+
+
+def test_the_first_blind_look_says_what_is_allowed() -> None:
+    (note,) = told(watch(look(HOUR, BLIND, BLIND)), Reason.GUARDRAIL_NO_DATA)
+    assert note.message == "share: why; p95: why (allowed: 10m)"
+
+
+def test_a_look_that_could_not_be_taken_is_blind_too() -> None:
+    decision = watch(after=HOUR, look_failed="prometheus refuses")
+    (note,) = told(decision, Reason.GUARDRAIL_NO_DATA)
+    assert note.message == "prometheus refuses (allowed: 10m)"
+    assert decision.because.message.endswith("prometheus refuses")
+
+
+def test_a_pass_without_a_look_is_neither_blind_nor_seeing() -> None:
+    since = replace(soaking().evidence, blind_since=T)
+    still = watch(was=state(soaking(evidence=since)), after=HOUR)
+    assert stage_of(still).evidence.blind_since == T
+    assert still.because.message.endswith("no look yet")
+    assert stage_of(watch(after=HOUR)).evidence.blind_since is None
+
+
+def test_a_blind_dry_run_and_one_that_does_not_apply_hide_nothing() -> None:
+    quiet = plan(guardrails=(SHARE, replace(SPEED, dry_run=True)))
+    was = state(replace(soaking(), rules=stage_of(watch(of=quiet)).rules))
+    assert watch(look(HOUR, speed=BLIND), of=quiet, was=was).because.reason is Reason.SOAKING
+    assert watch(look(HOUR, speed=NOTHING)).because.reason is Reason.SOAKING
+
+
+def test_a_breach_that_was_accepted_blinds_nobody() -> None:
+    was = state(soaking(accepted=("share",)))
+    assert watch(look(HOUR, BLIND), was=was).because.reason is Reason.SOAKING

@@ -1,0 +1,110 @@
+"""Findings: the unchangeable record at a due instant."""
+
+from dataclasses import replace
+
+import pytest
+
+from rampguard.core.model import (
+    Ended,
+    OnFailure,
+    Verdict,
+)
+from rampguard.core.reasons import Reason
+from scenes import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    T,
+    judged,
+    judging,
+    look,
+    pair,
+    plan,
+    soaking,
+    state,
+    told,
+    watch,
+)
+
+WITHIN, UNSURE, BLIND, BREACHED = (
+    Verdict.WITHIN_TOLERANCE,
+    Verdict.INCONCLUSIVE,
+    Verdict.NO_DATA,
+    Verdict.BREACHED,
+)
+STEPPED = plan(steps=(25,))
+
+
+def test_findings_are_recorded_when_due_and_once() -> None:
+    was, found = state(soaking()), []
+    for minutes in (30, 60, 61, 359, 360, 361):
+        decision = watch(look(minutes * MINUTE), was=was)
+        found += [minutes] if told(decision, Reason.FINDING_RECORDED) else []
+        was = decision.state
+    assert found == [60, 360]
+    assert [f.after for f in was.findings] == [HOUR, 6 * HOUR]
+
+
+def test_a_finding_holds_what_was_judged_at_its_instant() -> None:
+    at = judging(HOUR, judged(UNSURE, value="49%", interval="[40%, 58%]"), judged(BLIND, value=""))
+    (found,) = watch(at, after=HOUR + 11 * MINUTE).state.findings
+    assert (found.after, found.at, found.share, found.verdict) == (HOUR, T + HOUR, 50, BLIND)
+    assert found.evidence == "share 49% [40%, 58%]; share why"
+    assert found.judgements == at.judgements
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(15, False), (75, False), (76, True)])
+def test_a_finding_two_looks_and_a_scrape_after_its_instant_is_late(seconds, late) -> None:
+    decision = watch(look(HOUR), after=HOUR + seconds * SECOND)
+    (found,) = decision.state.findings
+    (note,) = told(decision, Reason.FINDING_RECORDED)
+    assert found.late is late
+    assert note.message.startswith(f"1h finding at 50%: WithinTolerance{' (late)' * late}; ")
+
+
+def test_several_findings_missed_in_an_outage_are_each_of_their_own_instant() -> None:
+    decision = watch(look(HOUR), look(6 * HOUR, UNSURE), look(7 * HOUR), after=7 * HOUR)
+    assert [(f.after, f.at, f.verdict, f.late) for f in decision.state.findings] == [
+        (HOUR, T + HOUR, WITHIN, True),
+        (6 * HOUR, T + 6 * HOUR, UNSURE, True),
+    ]
+
+
+def test_a_finding_without_data_waits_for_exactly_max_blind() -> None:
+    at = look(HOUR, BLIND)
+    assert watch(at, after=HOUR + 10 * MINUTE).state.findings == ()
+    (found,) = watch(at, after=HOUR + 10 * MINUTE + SECOND).state.findings
+    assert found.verdict is BLIND
+
+
+def test_a_breach_at_a_due_finding_is_recorded_once() -> None:
+    decision = watch(look(HOUR, BREACHED))
+    assert [(f.after, f.verdict) for f in decision.state.findings] == [(HOUR, BREACHED)]
+    (note,) = told(decision, Reason.FINDING_RECORDED)
+    assert note.warning
+
+
+def test_a_latched_breach_is_recorded_once() -> None:
+    asked = plan(on_failure=OnFailure.HOLD)
+    first = watch(look(2 * MINUTE, BREACHED), of=asked)
+    again = watch(look(3 * MINUTE, BREACHED), of=asked, was=first.state)
+    assert [f.after for f in again.state.findings] == [2 * MINUTE]
+
+
+def test_the_end_waits_for_a_finding_without_data() -> None:
+    quiet = state(soaking(accepted=("share",)))
+    at = look(DAY, BLIND)
+    waiting = watch(at, was=quiet, after=DAY + MINUTE)
+    assert waiting.because.message.endswith("a finding waits for data")
+    done = watch(at, was=quiet, after=DAY + 11 * MINUTE)
+    assert isinstance(done.state.stage, Ended)
+
+
+def test_a_finding_of_another_step_is_none_of_this_one() -> None:
+    first = watch(look(HOUR), of=STEPPED, both=pair(25))
+    (found,) = first.state.findings
+    assert found.share == 25
+    later = replace(first.state, stage=soaking(step=1))
+    decision = watch(look(HOUR), of=STEPPED, was=later)
+    assert [(f.after, f.share) for f in decision.state.findings] == [(HOUR, 25), (HOUR, 50)]

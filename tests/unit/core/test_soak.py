@@ -1,0 +1,200 @@
+"""Soaking: what a look adds, and what interrupts the evidence."""
+
+from dataclasses import replace
+
+import pytest
+
+from rampguard.core.model import (
+    Evidence,
+    Look,
+    Reading,
+    Verdict,
+)
+from rampguard.core.reasons import Reason
+from scenes import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    SHARE,
+    SPEED,
+    T,
+    covered,
+    gate,
+    judged,
+    lagging,
+    look,
+    pair,
+    plan,
+    soaking,
+    stage_of,
+    state,
+    told,
+    watch,
+    workload,
+)
+
+WITHIN, UNSURE, BREACHED = Verdict.WITHIN_TOLERANCE, Verdict.INCONCLUSIVE, Verdict.BREACHED
+
+
+def test_what_a_look_counted_is_remembered() -> None:
+    counted = Evidence(t0=T, counted_to=T + 45 * MINUTE, bins=(Reading(1, 2),) * 3)
+    evidence = stage_of(watch(look(HOUR, evidence=counted))).evidence
+    assert (evidence.bins, evidence.counted_to) == (counted.bins, counted.counted_to)
+
+
+def test_the_last_of_several_looks_counts() -> None:
+    first, last = (
+        Evidence(t0=T, counted_to=T + i * MINUTE, bins=(Reading(i, i),)) for i in (15, 30)
+    )
+    evidence = stage_of(watch(look(HOUR, evidence=first), look(2 * HOUR, evidence=last))).evidence
+    assert evidence.bins == (Reading(30, 30),)
+
+
+def test_a_look_at_evidence_that_began_anew_is_left_out() -> None:
+    old = Evidence(t0=T - HOUR, counted_to=T, bins=(Reading(9, 9),))
+    decision = watch(look(HOUR, BREACHED, evidence=old))
+    assert stage_of(decision).evidence == soaking().evidence
+    assert decision.because.reason is Reason.SOAKING
+
+
+@pytest.mark.parametrize(
+    ("now", "kept"),
+    [
+        (look(2 * MINUTE), False),
+        (look(2 * MINUTE, UNSURE), True),
+        (look(2 * MINUTE, evidence=Evidence(t0=T, counted_to=T + MINUTE)), True),
+        (look(HOUR), True),
+    ],
+    ids=["nothing moved", "a verdict moved", "a bin closed", "a finding was due"],
+)
+def test_judgements_are_written_down_when_something_moved(now: Look, kept: bool) -> None:  # noqa: FBT001
+    before = (judged(WITHIN, value="old"), judged(WITHIN, "p95", value="old"))
+    stage = stage_of(watch(now, was=state(soaking(judged=before))))
+    assert (stage.judged == now.judgements) is kept
+    assert (stage.judged == before) is not kept
+
+
+def test_looks_in_a_soak_wait_for_the_next_look_and_no_longer() -> None:
+    assert watch(look(HOUR), after=HOUR + 15 * SECOND).look_again_in == 30 * SECOND
+    assert watch(look(HOUR), after=HOUR + 25 * SECOND).look_again_in == 20 * SECOND
+
+
+def test_a_changed_limit_keeps_a_lost_proof_and_blindness() -> None:
+    """Somebody widens a limit while pods are lost: their time stays out of the evidence."""
+    was = Evidence(
+        t0=T,
+        counted_to=T + HOUR,
+        bins=(Reading(1, 1),),
+        breached=("share",),
+        unproven_since=T + HOUR,
+        blind_since=T + HOUR,
+        blind_total=MINUTE,
+    )
+    wider = plan(guardrails=(replace(SHARE, tolerance=9.0), SPEED))
+    decision = watch(
+        of=wider,
+        was=state(soaking(evidence=was)),
+        after=2 * HOUR,
+        both=pair(coverage=lagging()),
+    )
+    now = T + 2 * HOUR + 15 * SECOND
+    assert stage_of(decision).evidence == replace(was, t0=now, counted_to=now, bins=(), breached=())
+
+
+def test_a_changed_limit_withdraws_the_question_about_the_old_one() -> None:
+    wider = plan(guardrails=(replace(SHARE, tolerance=9.0), SPEED), generation=2)
+    was = state(
+        soaking(evidence=replace(soaking().evidence, breached=("share",))),
+        gates=(gate("breach-2"), gate("step-1")),
+    )
+    decision = watch(of=wider, was=was)
+    assert [one.name for one in decision.state.gates] == ["step-1"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "anew"),
+    [
+        (replace(SHARE, tolerance=9.0), True),
+        (replace(SHARE, dry_run=True), True),
+        (SHARE, False),
+    ],
+)
+def test_only_a_change_of_the_rules_begins_the_evidence_anew(rule, anew) -> None:
+    decision = watch(look(HOUR), of=plan(guardrails=(rule, SPEED)))
+    assert bool(told(decision, Reason.GUARDRAIL_CHANGED)) is anew
+    assert (stage_of(decision).evidence.t0 != T) is anew
+    assert stage_of(decision).since == T
+
+
+def test_the_rules_are_remembered_with_the_evidence_that_is_for_them() -> None:
+    wider = plan(guardrails=(replace(SHARE, tolerance=9.0), SPEED))
+    first = watch(of=wider)
+    assert not told(watch(of=wider, was=first.state), Reason.GUARDRAIL_CHANGED)
+
+
+def test_a_template_that_changed_names_its_revision() -> None:
+    both = (workload(template="t2", revision="8", coverage=lagging()), workload("worker"))
+    (note,) = told(watch(both=both), Reason.TEMPLATE_CHANGED)
+    assert note.message == (
+        "somebody changed the pod template of api (revision 8); the proof begins anew"
+    )
+    assert note.warning
+
+
+def test_a_rollout_that_was_over_between_two_passes_loses_nothing() -> None:
+    decision = watch(look(HOUR), both=pair(template="t2"))
+    assert told(decision, Reason.TEMPLATE_CHANGED)
+    assert stage_of(decision).evidence.unproven_since is None
+
+
+def test_pods_that_cannot_be_read_say_nothing_of_the_template() -> None:
+    both = pair(template="t2", coverage=covered(unreadable="403"))
+    decision = watch(both=both)
+    assert not told(decision, Reason.TEMPLATE_CHANGED)
+    assert stage_of(decision).templates == ("t1", "t1")
+
+
+def test_a_second_change_while_the_first_is_proven_keeps_the_older_instant() -> None:
+    lost = replace(soaking().evidence, unproven_since=T + MINUTE)
+    both = pair(template="t3", coverage=lagging())
+    decision = watch(both=both, was=state(soaking(evidence=lost)), after=HOUR)
+    assert stage_of(decision).evidence.unproven_since == T + MINUTE
+
+
+# fmt: off
+LOST: dict[str, tuple[object, bool]] = {
+    "all on the value": (covered(), False),
+    "a Ready pod on another value": (covered(4, 4, off_value_ready=("x",)), True),
+    "no pod left": (covered(0, 0), True),
+    "no pod Ready, some wanted": (covered(0, 4), True),
+    "no pod left where that is allowed": (covered(0, 0, min_pods=0), False),
+    "a node is lost, the rest is on the value": (covered(3, 4, others=1), False),
+    "scaled up and not Ready yet": (covered(4, 9), False),
+    "unknown": (covered(0, 0, unreadable="403"), False),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("pods", "lost"), LOST.values(), ids=LOST)
+def test_a_proof_stays_while_no_ready_pod_is_off_the_value(pods, lost) -> None:
+    decision = watch(both=pair(coverage=pods))
+    assert (stage_of(decision).evidence.unproven_since is not None) is lost
+    assert bool(told(decision, Reason.PODS_LOST)) is lost
+
+
+def test_a_lost_proof_comes_back_only_by_a_whole_proof() -> None:
+    lost = state(soaking(evidence=replace(soaking().evidence, unproven_since=T)))
+    half = watch(was=lost, both=pair(coverage=covered(3, 4)), after=HOUR)
+    assert stage_of(half).evidence.unproven_since == T
+    assert half.because.reason is Reason.PODS_LOST
+    whole = watch(was=lost, after=HOUR)
+    (note,) = told(whole, Reason.PODS_PROVEN)
+    assert note.message.startswith("proven again: 8 of 8 pods run 50")
+
+
+def test_a_lost_proof_never_rolls_back_however_long_it_lasts() -> None:
+    lost = state(soaking(evidence=replace(soaking().evidence, unproven_since=T)))
+    decision = watch(was=lost, both=pair(coverage=covered(0, 4)), after=90 * DAY)
+    assert stage_of(decision)
+    assert decision.because.reason is Reason.PODS_LOST
