@@ -1,0 +1,213 @@
+"""Manifests that must be accepted, and what the operator then is asked."""
+
+from datetime import timedelta
+from typing import Any
+
+from integration.manifests import Change, drop, put
+from rampguard.core.model import (
+    Arms,
+    GateKind,
+    GitopsPolicy,
+    Guardrail,
+    GuardrailType,
+    Leave,
+    Metrics,
+    NoDataPolicy,
+    OnFailure,
+    PromQL,
+    Target,
+)
+
+H, M = timedelta(hours=1), timedelta(minutes=1)
+SELECTOR = PromQL('assignments_total{experiment="tree",source=~"new|first"}')
+QUERY = PromQL("histogram_quantile(0.95, sum by (le) (rate(seconds_bucket[5m])))")
+SHARE = Guardrail(
+    name="share",
+    type=GuardrailType.EXPOSURE_BALANCE,
+    tolerance=5.0,
+    query=None,
+    maximum=None,
+    minimum=None,
+    lasting=timedelta(0),
+    dry_run=False,
+)
+P95 = Guardrail(
+    name="p95",
+    type=GuardrailType.THRESHOLD,
+    tolerance=None,
+    query=QUERY,
+    maximum=0.8,
+    minimum=-1.5,
+    lasting=10 * M,
+    dry_run=True,
+)
+# What the valid manifest asks, field by field.
+WHOLE: dict[str, Any] = {
+    "experiment": "tree",
+    "env": "SKILL_TREE_LIST_ROLLOUT",
+    "targets": (Target("api", "app", 1), Target("worker", None, 0)),
+    "origin": 10,
+    "from_absent": False,
+    "to": 50,
+    "steps": (20, 30),
+    "step_soak": 30 * M,
+    "soak": 6 * H,
+    "findings": (1 * H, 6 * H),
+    "proof_timeout": 15 * M,
+    "arms": Arms("tree", "list"),
+    "metrics": Metrics(source="default", arm_label="variant", assignments=SELECTOR),
+    "guardrails": (SHARE, P95),
+    "alpha": 0.01,
+    "alpha_within_tolerance": 0.1,
+    "no_data": NoDataPolicy.HOLD,
+    "max_blind": 10 * M,
+    "max_hold": 2 * H,
+    "on_failure": OnFailure.ROLLBACK,
+    "on_delete": Leave.ROLLBACK,
+    "gitops": GitopsPolicy.ENFORCE,
+    "owner": "@mia",
+    "gates": frozenset({GateKind.START, GateKind.EACH_STEP}),
+    "paused": False,
+    "approve": "start",
+    "abort": None,
+    "force_delete": False,
+    "requested_by": None,
+}
+LONGEST = "a" * 63
+
+Row = tuple[tuple[Change, ...], dict[str, Any]]
+
+
+def left_out(field: str, **asked: Any) -> Row:
+    return (drop(field),), asked
+
+
+def given(path: str, value: Any, **asked: Any) -> Row:
+    return (put(path, value),), asked
+
+
+ROWS: dict[str, Row] = {
+    "every field": ((), {}),
+    "no fromAbsent": left_out("fromAbsent", from_absent=False),
+    "a variable that is absent": given("fromAbsent", value=True, from_absent=True),
+    "no steps": left_out("steps", steps=()),
+    "nothing for steps": given("steps", None, steps=()),
+    "an empty list of steps": given("steps", [], steps=()),
+    "10 steps": given("steps", [*range(20, 30)], steps=tuple(range(20, 30))),
+    "no stepSoak": left_out("stepSoak", step_soak=H),
+    "no soak": ((drop("soak"),), {"soak": 24 * H}),
+    "nothing for the soak": ((put("soak", None),), {"soak": 24 * H}),
+    "the shortest soak": ((drop("findings"), put("soak", "1m")), {"soak": M, "findings": None}),
+    "the longest soak": given("soak", "720h", soak=720 * H),
+    "the longest soak in minutes": given("soak", "43200m", soak=720 * H),
+    "hours and minutes": given("soak", "6h30m", soak=6.5 * H),
+    "zeros in front": given("soak", "0006h", soak=6 * H),
+    "no findings": left_out("findings", findings=None),
+    "an empty list of findings": given("findings", [], findings=()),
+    "no proofTimeout": left_out("proofTimeout", proof_timeout=15 * M),
+    "a target by name alone": given(
+        "targets", [{"name": "api"}], targets=(Target("api", None, 1),)
+    ),
+    "10 targets": given(
+        "targets",
+        [{"name": f"api-{n}"} for n in range(10)],
+        targets=tuple(Target(f"api-{n}", None, 1) for n in range(10)),
+    ),
+    "no source and no label": (
+        (drop("metrics.source"), drop("metrics.armLabel")),
+        {},
+    ),
+    "another source and label": (
+        (put("metrics.source", "eu-1"), put("metrics.armLabel", "arm_2")),
+        {"metrics": Metrics(source="eu-1", arm_label="arm_2", assignments=SELECTOR)},
+    ),
+    "a bare metric": given(
+        "metrics.assignments",
+        "job:assignments:total",
+        metrics=Metrics(
+            source="default", arm_label="variant", assignments=PromQL("job:assignments:total")
+        ),
+    ),
+    "a Threshold alone, without arms and metrics": (
+        (drop("arms"), drop("metrics"), drop("guardrails.0"), drop("guardrails.0.dryRun")),
+        {
+            "arms": None,
+            "metrics": None,
+            "guardrails": (
+                Guardrail(
+                    name="p95",
+                    type=GuardrailType.THRESHOLD,
+                    tolerance=None,
+                    query=QUERY,
+                    maximum=0.8,
+                    minimum=-1.5,
+                    lasting=10 * M,
+                    dry_run=False,
+                ),
+            ),
+        },
+    ),
+    "an ExposureBalance alone": ((drop("guardrails.1"),), {"guardrails": (SHARE,)}),
+    "no alphas": ((drop("alpha"), drop("alphaWithinTolerance")), {}),
+    "the smallest alpha": given("alpha", "0.0001", alpha=0.0001),
+    "the largest alpha": given("alpha", "0.5", alpha=0.5),
+    "no policies": (
+        tuple(
+            map(drop, ("noData", "maxBlind", "maxHold", "onFailure", "onDelete", "gitops", "owner"))
+        ),
+        {"owner": None},
+    ),
+    "nothing for every policy": (
+        tuple(
+            put(field, None)
+            for field in ("noData", "maxBlind", "maxHold", "onFailure", "onDelete", "gitops")
+        ),
+        {},
+    ),
+    "noData Rollback": given("noData", "Rollback", no_data=NoDataPolicy.ROLLBACK),
+    "noData Ignore": given("noData", "Ignore", no_data=NoDataPolicy.IGNORE),
+    "onFailure Hold": given("onFailure", "Hold", on_failure=OnFailure.HOLD),
+    "onDelete Keep": given("onDelete", "Keep", on_delete=Leave.KEEP),
+    "gitops Ignore": given("gitops.policy", "Ignore", gitops=GitopsPolicy.IGNORE),
+    "an empty gitops": given("gitops", {}, gitops=GitopsPolicy.ENFORCE),
+    "no gates": left_out("gates", gates=frozenset()),
+    "one gate": given("gates", ["EachStep"], gates=frozenset({GateKind.EACH_STEP})),
+    "paused": given("paused", value=True, paused=True),
+    "no requests": ((drop("paused"), drop("approve")), {"approve": None}),
+    "an approval of a step": given("approve", "step-2-13", approve="step-2-13"),
+    "an approval of a breach": given("approve", "breach-1", approve="breach-1"),
+    "abort": given("abort", "Keep", abort=Leave.KEEP),
+    "the way down": (
+        (put("from", 50), put("to", 10), put("steps", [30, 20])),
+        {"origin": 50, "to": 10, "steps": (30, 20)},
+    ),
+    "from 0 to 100": (
+        (put("from", 0), put("to", 100)),
+        {"origin": 0, "to": 100},
+    ),
+    "all the way back": (
+        (put("from", 100), put("to", 0), drop("steps")),
+        {"origin": 100, "to": 0, "steps": ()},
+    ),
+    "the longest names": (
+        (put("/metadata.name", LONGEST), put("experiment", LONGEST), put("env", "A" * 128)),
+        {"experiment": LONGEST, "env": "A" * 128},
+    ),
+    "a name with dots": ((put("/metadata.name", "tree.v2"),), {}),
+    "words in every script": (
+        (put("owner", "Zoë 🦊 דנה"), put("experiment", "Bäume 🌲")),
+        {"owner": "Zoë 🦊 דנה", "experiment": "Bäume 🌲"},
+    ),
+    "who asked": (
+        (put("/metadata.annotations", {"rampguard.dev/requested-by": "mia"}),),
+        {"requested_by": "mia"},
+    ),
+    "a deletion by force": (
+        (put("/metadata.annotations", {"rampguard.dev/force-delete": "true"}),),
+        {"force_delete": True},
+    ),
+    "a status, which only the operator may write": (
+        (put("/status", {"phase": "Completed", "observedGeneration": 7}),),
+        {},
+    ),
+}

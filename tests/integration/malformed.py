@@ -1,0 +1,357 @@
+"""Manifests that nobody may start a ramp with, and who refuses each, in which words.
+
+A row is: what is wrong, the field as the API server names it, its words, the operator's words.
+The operator (and `kubectl ramp lint`) writes a place in a list as .0 where the server writes [0].
+"""
+
+from dataclasses import dataclass
+
+from integration.manifests import Change, drop, put
+from rampguard.api.rules import DURATION, ENV, FINDING, NUMBER, PROBABILITY, STEP
+
+MANY = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One malformed manifest; words "": accepted there."""
+
+    changes: tuple[Change, ...]
+    field: str
+    server: str
+    operator: str
+
+
+def both(field: str, server: str, operator: str, *changes: Change) -> Row:
+    """Return a row that the API server refuses, and our own reading as well."""
+    return Row(changes, field, server, operator)
+
+
+def ruled(field: str, message: str, *changes: Change) -> Row:
+    """Return a row that breaks one of our rules: the words are the same everywhere."""
+    return Row(changes, field, message, message)
+
+
+def strange(field: str, *changes: Change) -> Row:
+    return both(field, f'unknown field "{field}"', "no such field", *changes)
+
+
+def missing(field: str, *changes: Change) -> Row:
+    return both(field, f"{field}: Required value", "required", *changes)
+
+
+def typed(field: str, kind: str, value: object) -> Row:
+    """Return a row with a value of another type; kind as the schema names it."""
+    said = {"array": "tuple", "object": "dictionary"}.get(kind, kind)
+    return both(field, f"{field} in body must be of type {kind}", f"valid {said}", at(field, value))
+
+
+def listed(field: str, value: object) -> Row:
+    """Return a row whose value is none of a few words."""
+    return both(field, f"{field}: Unsupported value", "should be '", at(field, value))
+
+
+def at(field: str, value: object) -> Change:
+    """Return the change that sets a field, named as the API server names it."""
+    return put("/" + field.replace("[", ".").replace("]", ""), value)
+
+
+SHARE, P95 = "spec.guardrails[0]", "spec.guardrails[1]"
+EXPOSURE = "ExposureBalance takes tolerance, and neither query, max, min nor for"
+THRESHOLD = "Threshold takes query with max or min or both, and no tolerance"
+ARMS = "arms and metrics are required with a guardrail of type ExposureBalance"
+DECIDES = "at least one guardrail must decide: not all may be dryRun"
+LATE = "a finding cannot be due after the end of the soak"
+
+TYPES = {
+    "a number for the experiment": typed("spec.experiment", "string", 7),
+    "a list for env": typed("spec.env", "string", ["A"]),
+    "a text for the targets": typed("spec.targets", "array", "api"),
+    "a text for a target": typed("spec.targets[0]", "object", "api"),
+    "nothing for a target": typed("spec.targets[0]", "object", None),
+    "a text for from": typed("spec.from", "integer", "10"),
+    "yes for from": typed("spec.from", "integer", value=True),
+    "a fraction for to": typed("spec.to", "integer", 50.5),
+    "a number beyond all integers for to": both(
+        "spec.to", "must be of type integer", "less than or equal to 100", put("to", 10**30)
+    ),
+    "a float for to": both(
+        "to",
+        "expected int, got float64 evaluating rule: from and to must differ",
+        "valid integer",
+        drop("steps"),
+        put("to", 50.0),
+    ),
+    "a number for the steps": typed("spec.steps", "array", 20),
+    "a text for a step": typed("spec.steps[0]", "integer", "20"),
+    "a list for a step": typed("spec.steps[0]", "integer", [20]),
+    "a text for fromAbsent": typed("spec.fromAbsent", "boolean", "yes"),
+    "a number for paused": typed("spec.paused", "boolean", 1),
+    "a number for the soak": typed("spec.soak", "string", 24),
+    "a number for a finding": typed("spec.findings[0]", "string", 1),
+    "a text for arms": typed("spec.arms", "object", "tree"),
+    "a list for metrics": typed("spec.metrics", "object", ["up"]),
+    "a text for a guardrail": typed(SHARE, "object", "share"),
+    "a text for a tolerance": typed(f"{SHARE}.tolerance", "integer", "5"),
+    "a number for max": typed(f"{P95}.max", "string", 0.8),
+    "a text for dryRun": typed(f"{P95}.dryRun", "boolean", "no"),
+    "a number for alpha": typed("spec.alpha", "string", 0.01),
+    "a text for minPods": typed("spec.targets[0].minPods", "integer", "1"),
+    "a text for gitops": typed("spec.gitops", "object", "Ignore"),
+    "a list for the owner": typed("spec.owner", "string", ["@mia"]),
+    "a text for spec": typed("spec", "object", "ramp it"),
+    "a list for spec": typed("spec", "object", []),
+}
+RANGES = {
+    "a negative from": both("spec.from", "greater than or equal to 0", "from", put("from", -1)),
+    "to above 100": both("spec.to", "less than or equal to 100", "equal to 100", put("to", 101)),
+    "2 minPods": both(
+        "spec.targets[0].minPods",
+        "less than or equal to 1",
+        "equal to 1",
+        put("targets.0.minPods", 2),
+    ),
+    "no tolerance at all": both(
+        f"{SHARE}.tolerance", "equal to 1", "equal to 1", put("guardrails.0.tolerance", 0)
+    ),
+    "a tolerance of more than half": both(
+        f"{SHARE}.tolerance", "equal to 50", "equal to 50", put("guardrails.0.tolerance", 51)
+    ),
+    "an alpha that is too fine": both(
+        "spec.alpha", "Too long", "at most 6 characters", put("alpha", "0.00001")
+    ),
+    **{
+        f"alpha {value!r}": ruled("spec.alpha", PROBABILITY, put("alpha", value))
+        for value in ("0", "0.0", "0.51", "1", ".5", "1e-2", "0,1", "NaN", "0.1 ")
+    },
+    "alphaWithinTolerance 0.9": ruled(
+        "spec.alphaWithinTolerance", PROBABILITY, put("alphaWithinTolerance", "0.9")
+    ),
+    **{
+        f"max {value!r}": ruled(
+            f"{P95}.max", NUMBER, drop("guardrails.1.min"), put("guardrails.1.max", value)
+        )
+        for value in (
+            "NaN",
+            "Infinity",
+            "-inf",
+            "1e3",
+            "0x1F",
+            "1_000",
+            "1,5",
+            "+1",
+            "\u0663",
+            "1\n",
+        )
+    },
+}
+DURATIONS = {
+    **{
+        f"a soak of {value!r}": ruled("spec.soak", DURATION, drop("findings"), put("soak", value))
+        for value in (
+            *("0m", "721h", "43201m", "1d", "24", " 24h", "24h\n", "-1h", "1h 30m", "30m1h"),
+            *("\uff19h", "1.5h", "60s", "99999h", "1h1h", "PT1H", "1H"),
+        )
+    },
+    "an empty soak": both("spec.soak", "at least 1 chars long", "at least 1 char", put("soak", "")),
+    "a stepSoak of a second": ruled("spec.stepSoak", DURATION, put("stepSoak", "1s")),
+    "a proofTimeout of 0": ruled("spec.proofTimeout", DURATION, put("proofTimeout", "0h0m")),
+    "a maxBlind of a month": ruled("spec.maxBlind", DURATION, put("maxBlind", "744h")),
+    "a maxHold of nothing": ruled("spec.maxHold", DURATION, put("maxHold", "m")),
+    "a for of more than a day": ruled(f"{P95}.for", "at most 24h", put("guardrails.1.for", "25h")),
+    "a finding at once": ruled("spec.findings[0]", FINDING, put("findings.0", "0m")),
+    "a finding after the soak": ruled("finding", LATE, put("findings", ["1h", "7h"])),
+    "a finding after the default soak": ruled(
+        "finding", LATE, drop("soak"), put("findings", ["25h"])
+    ),
+}
+UNKNOWN = {
+    "a misspelt field": strange("spec.guardrail", put("guardrail", [])),
+    "a field in another case": strange("spec.From", put("From", 10)),
+    "a field of another issue": strange("spec.probe", put("probe", {"port": 8080})),
+    "an unknown field of a target": strange("spec.targets[0].kind", put("targets.0.kind", "x")),
+    "an unknown field of arms": strange("spec.arms.other", put("arms.other", "x")),
+    "a URL in the metrics": strange("spec.metrics.url", put("metrics.url", "http://x")),
+    "an unknown field of a guardrail": strange(
+        f"{SHARE}.killSwitch", put("guardrails.0.killSwitch", 5)
+    ),
+    "an unknown field of gitops": strange("spec.gitops.handoff", put("gitops.handoff", "Done")),
+    "a field that looks like a prototype": strange("spec.__proto__", put("__proto__", {})),
+    "an empty field name": both("spec.", 'unknown field "spec."', "no such field", put("", 1)),
+}
+MISSING = {
+    "no spec": both("spec", "spec: Required value", "valid dictionary", drop("/spec")),
+    "nothing for spec": both("spec", "spec: Required value", "dictionary", put("/spec", None)),
+    **{
+        f"no {name}": missing(f"spec.{name}", drop(name))
+        for name in ("experiment", "env", "targets", "from", "to")
+    },
+    "an empty spec": missing("spec.experiment", put("/spec", {})),
+    "no guardrails": both(
+        "guardrail", "spec.guardrails: Required value", DECIDES, drop("guardrails")
+    ),
+    "a target without a name": missing("spec.targets[0].name", drop("targets.0.name")),
+    "a guardrail without a name": missing(f"{SHARE}.name", drop("guardrails.0.name")),
+    "a guardrail without a type": missing(f"{SHARE}.type", drop("guardrails.0.type")),
+    "an arm that is missing": missing("spec.arms.control", drop("arms.control")),
+    "metrics without assignments": missing("spec.metrics.assignments", drop("metrics.assignments")),
+    "no arms for an ExposureBalance": ruled("arms", ARMS, drop("arms")),
+    "no metrics for an ExposureBalance": ruled("metrics", ARMS, drop("metrics")),
+}
+LISTS = {
+    "no targets": both("spec.targets", "at least 1 items", "at least 1 item", put("targets", [])),
+    "many targets": both(
+        "spec.targets",
+        "must have at most 10 items",
+        "at most 10 items",
+        put("targets", [{"name": f"api-{n}"} for n in range(MANY)]),
+    ),
+    "11 targets": both(
+        "spec.targets",
+        "must have at most 10 items",
+        "at most 10 items",
+        put("targets", [{"name": f"api-{n}"} for n in range(11)]),
+    ),
+    "11 steps": both(
+        "spec.steps",
+        "must have at most 10 items",
+        "at most 10 items",
+        put("steps", [*range(11, 22)]),
+    ),
+    "many steps": both(
+        "steps", "must have at most 10 items", "steps must not repeat", put("steps", [20] * MANY)
+    ),
+    "11 findings": both(
+        "spec.findings",
+        "must have at most 10 items",
+        "at most 10 items",
+        put("findings", ["1h"] * 11),
+    ),
+    "11 guardrails": both(
+        "spec.guardrails",
+        "must have at most 10 items",
+        "at most 10 items",
+        put(
+            "guardrails",
+            [{"name": f"g{n}", "type": "ExposureBalance", "tolerance": 5} for n in range(11)],
+        ),
+    ),
+    "no guardrail": ruled("guardrail", DECIDES, put("guardrails", [])),
+    "3 gates": both(
+        "spec.gates", "must have at most 2 items", "at most 2 items", put("gates", ["Start"] * 3)
+    ),
+}
+RULES = {
+    "to is from": ruled("to", "from and to must differ", drop("steps"), put("to", 10)),
+    "a step at from": ruled("step", STEP, put("steps", [10, 20])),
+    "a step at to": ruled("step", STEP, put("steps", [20, 50])),
+    "a step beyond to": ruled("step", STEP, put("steps", [20, 60])),
+    "steps out of order": ruled(
+        "steps", "steps must be in the direction of the ramp", put("steps", [30, 20])
+    ),
+    "steps up on the way down": ruled(
+        "steps", "steps must be in the direction of the ramp", put("from", 50), put("to", 10)
+    ),
+    "a step twice": ruled("steps", "steps must not repeat", put("steps", [20, 20])),
+    "one arm twice": ruled(
+        "spec.arms", "control and treatment must differ", put("arms.treatment", "tree")
+    ),
+    "only dry runs": ruled("guardrail", DECIDES, drop("guardrails.0")),
+    "a query at an ExposureBalance": ruled(SHARE, EXPOSURE, put("guardrails.0.query", "up")),
+    "a max at an ExposureBalance": ruled(SHARE, EXPOSURE, put("guardrails.0.max", "1")),
+    "a min at an ExposureBalance": ruled(SHARE, EXPOSURE, put("guardrails.0.min", "1")),
+    "a for at an ExposureBalance": ruled(SHARE, EXPOSURE, put("guardrails.0.for", "1m")),
+    "an ExposureBalance without tolerance": ruled(SHARE, EXPOSURE, drop("guardrails.0.tolerance")),
+    "a tolerance at a Threshold": ruled(P95, THRESHOLD, put("guardrails.1.tolerance", 5)),
+    "a Threshold without query": ruled(P95, THRESHOLD, drop("guardrails.1.query")),
+    "a Threshold without a limit": ruled(
+        P95, THRESHOLD, drop("guardrails.1.max"), drop("guardrails.1.min")
+    ),
+    "a min that is max": ruled(P95, "min must be below max", put("guardrails.1.min", "0.8")),
+    "a min above max": ruled(P95, "min must be below max", put("guardrails.1.min", "1")),
+    **{
+        f"env {value!r}": ruled("spec.env", ENV, put("env", value))
+        for value in ("1ABC", "A-B", "A B", "A=B", "A\n", "$(A)", "Ä", "A.B")
+    },
+}
+WORDS = {
+    "a type that does not exist": listed(f"{SHARE}.type", "RelativeDrop"),
+    "a type in another case": listed(f"{SHARE}.type", "exposureBalance"),
+    "noData in another case": listed("spec.noData", "hold"),
+    "an onFailure of another field": listed("spec.onFailure", "Ignore"),
+    "an onDelete that does not exist": listed("spec.onDelete", "Retain"),
+    "an abort of YAML's true": listed("spec.abort", value=True),
+    "a policy of YAML's false": listed("spec.gitops.policy", value=False),
+    "a policy that does not work yet": listed("spec.gitops.policy", "Warn"),
+    "a gate that does not exist": listed("spec.gates[0]", "EveryStep"),
+    "an approval of nothing": both("spec.approve", "should match", "match", put("approve", "yes")),
+    "an approval without a number": both(
+        "spec.approve", "should match", "match", put("approve", "step-")
+    ),
+    "a guardrail name in capitals": both(
+        f"{SHARE}.name", "should match", "match", put("guardrails.0.name", "Share")
+    ),
+    "a guardrail name with an open end": both(
+        f"{SHARE}.name", "should match", "match", put("guardrails.0.name", "share-")
+    ),
+    "a URL for a source": both(
+        "spec.metrics.source", "should match", "match", put("metrics.source", "http://prom:9090")
+    ),
+    "a label that is none": both(
+        "spec.metrics.armLabel", "should match", "match", put("metrics.armLabel", "var-iant")
+    ),
+    "a kind that is ours no more": both(
+        "kind", "must be ExperimentRamp", "is no rampguard.dev/v1alpha1", put("/kind", "Ramp")
+    ),
+}
+# What a schema has no words for: the API server stores it, and the ramp is Blocked / InvalidSpec.
+SELECTORS = {
+    f"a selector {value[:30]!r}": Row(
+        (put("metrics.assignments", value),), "spec.metrics.assignments", "", words
+    )
+    for value, words in {
+        "rate(assignments_total[5m])": "the end should follow",
+        "sum(assignments_total)": "the end should follow",
+        "a + b": "the end should follow",
+        "a or b": "the end should follow",
+        "a offset 5m": "the end should follow",
+        "a @ 1700000000": "the end should follow",
+        'a{b="c"}[5m]': "the end should follow",
+        "a # a comment": "the end should follow",
+        "1": "a metric name should follow",
+        '"a"': "a metric name should follow",
+        '{__name__="a"}': "a metric name should follow",
+        'a{__name__="b"}': "leave out __name__",
+        "a{b=c}": "a quoted value should follow",
+        'a{b=="c"}': "a quoted value should follow",
+        'a{b="c"': "} or , should follow",
+        'a{"b"="c"}': "a label should follow",
+        'a{b="c': "a quoted value should follow",
+        'a{b="c"} or vector(1)': "the end should follow",
+        "-a": "a metric name should follow",
+        " ": "a metric name should follow",
+    }.items()
+}
+# What only the API server can say: names of objects, keys of lists, and what it never hands on.
+SERVERS = {
+    "one target twice": Row(
+        (put("targets.1.name", "api"),), "spec.targets[1]", "Duplicate value", ""
+    ),
+    "one guardrail twice": Row(
+        (put("guardrails.1.name", "share"),), "spec.guardrails[1]", "Duplicate value", ""
+    ),
+    "one gate twice": Row(
+        (put("gates", ["Start", "Start"]),), "spec.gates[1]", "Duplicate value", ""
+    ),
+    "a name that is too long": Row(
+        (put("/metadata.name", "a" * 64),), "the name of a ramp", "at most 63 characters", ""
+    ),
+    "a name in capitals": Row((put("/metadata.name", "Tree"),), "metadata.name", "RFC 1123", ""),
+    "no name": Row((drop("/metadata.name"),), "name", "name or generateName is required", ""),
+    "a field beside spec": Row((put("/sepc", {}),), "sepc", 'unknown field "sepc"', ""),
+    "a field of the metadata": Row(
+        (put("/metadata.owner", "x"),), "metadata.owner", 'unknown field "metadata.owner"', ""
+    ),
+}
+BOTH = TYPES | RANGES | DURATIONS | UNKNOWN | MISSING | LISTS | RULES | WORDS
+ROWS = BOTH | SELECTORS | SERVERS

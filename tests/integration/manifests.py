@@ -1,0 +1,93 @@
+"""One valid manifest with every field, and small changes to it."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+Json = dict[str, Any]
+Change = Callable[[Json], None]
+VALID: Json = {
+    "apiVersion": "rampguard.dev/v1alpha1",
+    "kind": "ExperimentRamp",
+    "metadata": {"name": "tree-50"},
+    "spec": {
+        "experiment": "tree",
+        "env": "SKILL_TREE_LIST_ROLLOUT",
+        "targets": [{"name": "api", "container": "app"}, {"name": "worker", "minPods": 0}],
+        "from": 10,
+        "fromAbsent": False,
+        "to": 50,
+        "steps": [20, 30],
+        "stepSoak": "30m",
+        "soak": "6h",
+        "findings": ["1h", "6h"],
+        "proofTimeout": "15m",
+        "arms": {"control": "tree", "treatment": "list"},
+        "metrics": {
+            "source": "default",
+            "armLabel": "variant",
+            "assignments": 'assignments_total{experiment="tree",source=~"new|first"}',
+        },
+        "guardrails": [
+            {"name": "share", "type": "ExposureBalance", "tolerance": 5},
+            {
+                "name": "p95",
+                "type": "Threshold",
+                "query": "histogram_quantile(0.95, sum by (le) (rate(seconds_bucket[5m])))",
+                "max": "0.8",
+                "min": "-1.5",
+                "for": "10m",
+                "dryRun": True,
+            },
+        ],
+        "alpha": "0.01",
+        "alphaWithinTolerance": "0.10",
+        "noData": "Hold",
+        "maxBlind": "10m",
+        "maxHold": "2h",
+        "onFailure": "Rollback",
+        "onDelete": "Rollback",
+        "gitops": {"policy": "Enforce"},
+        "owner": "@mia",
+        "gates": ["Start", "EachStep"],
+        "paused": False,
+        "approve": "start",
+    },
+}
+
+
+def changed(*changes: Change) -> Json:
+    """Return the valid manifest after some changes."""
+    manifest = copy.deepcopy(VALID)
+    for change in changes:
+        change(manifest)
+    return manifest
+
+
+def put(path: str, value: Any) -> Change:
+    """Return the change that sets the field at a path such as targets.0.name, below spec."""
+
+    def change(manifest: Json) -> None:
+        holder, last = _holder(manifest, path)
+        holder[last] = value
+
+    return change
+
+
+def drop(path: str) -> Change:
+    """Return the change that takes a field away."""
+
+    def change(manifest: Json) -> None:
+        holder, last = _holder(manifest, path)
+        del holder[last]
+
+    return change
+
+
+def _holder(manifest: Json, path: str) -> tuple[Any, Any]:
+    """Return what holds a field, and its key there; a path that begins with / is not below spec."""
+    *way, last = (int(step) if step.isdigit() else step for step in path.strip("/").split("."))
+    holder: Any = manifest if path.startswith("/") else manifest["spec"]
+    for step in way:
+        holder = holder[step]
+    return holder, last
