@@ -139,7 +139,9 @@ def _stalled(plan: Plan, seen: Observation, decision: Decision, phase: Phase) ->
     stage, because = decision.state.stage, decision.because
     match stage:
         case Ended() if phase is not Phase.COMPLETED:
-            return _stall(because.reason, f"{because.message}. {_next_step(plan, because)}")
+            owner = f" (owner: {plan.ask.owner})" if plan.ask.owner else ""
+            text = f"{because.message}. {_next_step(plan, because)}{owner}"
+            return _stall(because.reason, text)
         case Pending(blocked=True):
             return _stall(because.reason, f"{because.message}. It starts by itself once this holds")
         case RollingBack() if seen.refusals:

@@ -178,6 +178,7 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
     under_way = isinstance(state.stage, Applying | Soaking | RollingBack)
     return replace(
         decision,
+        notes=tuple(_addressed(plan, n) for n in decision.notes),
         state=replace(
             state,
             seq=state.seq + 1 if fenced else state.seq,
@@ -187,6 +188,14 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
         fenced=fenced,
         hold_finalizer=under_way and not seen.finalizer and not plan.ask.deleting,
     )
+
+
+def _addressed(plan: Plan, told: Note) -> Note:
+    """Name the owner where a person may have to do something."""
+    asks = told.warning or told.reason is Reason.APPROVAL_ASKED
+    if not asks or plan.ask.owner is None:
+        return told
+    return replace(told, message=f"{told.message} (owner: {plan.ask.owner})")
 
 
 def _must_go(plan: Plan, seen: Observation) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from rampguard.core.counting import onsets, spacing, windows
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Evidence, Guardrail, Judgement, Reading, Verdict
+from rampguard.core.model import Evidence, Guardrail, GuardrailType, Judgement, Reading, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.statistics import (
     clipped,
@@ -58,8 +58,13 @@ class Budget:
 
 
 def budget(plan: Plan) -> Budget:
-    """Share the budget evenly among the guardrails that can roll back, and all soaks."""
-    deciding = sum(not one.dry_run for one in plan.ask.guardrails)
+    """Share the budget evenly among the guardrails that spend it and can roll back, and all soaks.
+
+    A Threshold is no test: it spends nothing.
+    """
+    deciding = sum(
+        not one.dry_run and one.type is not GuardrailType.THRESHOLD for one in plan.ask.guardrails
+    )
     return Budget(
         alpha=plan.ask.alpha,
         within=plan.ask.alpha_within_tolerance,
