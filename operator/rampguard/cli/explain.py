@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from rampguard.api.apply import undo_by_hand
 from rampguard.cli.advice import next_steps
-from rampguard.cli.record import Guardrail, Record
+from rampguard.cli.record import Guardrail, Record, Target
 from rampguard.cli.symbols import Symbols, phase_mark, status_mark, verdict_mark, verdict_words
 from rampguard.cli.text import Line, Span, Tone, columns, crop, line
+from rampguard.core.model import EnvName, EnvValue, Original, Ref
 
 LONGEST = 2048  # columns of a line: queries are to be copied whole
 SHOWN = ("GitOpsSafe", "SignalsReady", "PodsProven", "GuardrailsPassing", "RollbackVerified")
@@ -21,11 +23,30 @@ def explanation(record: Record, now: datetime, symbols: Symbols) -> list[Line]:
         _section("What was found", list(_findings(record, symbols))),
         _section("What Rampguard did", list(_done(record))),
         _section("What it cannot undo", list(_left(record))),
+        _section(
+            "By hand, should the operator be gone", [line(f"  {c}") for c in _by_hand(record)]
+        ),
         _section("Next", [line(f"  {step}") for step in next_steps(record, now)]),
     )
     # A blank line sets the guardrails off from what stands before and after.
     blanks: dict[int, list[Line]] = {1: [()], 2: [()]}
     return [one for n, part in enumerate(parts) if part for one in (*blanks.get(n, ()), *part)]
+
+
+def _by_hand(record: Record) -> Iterator[str]:
+    """Yield the commands that undo a ramp which holds something."""
+    if record.ended:
+        return
+    ramp, env = Ref(record.namespace, record.name), EnvName(record.env)
+    held = (_original(one) for one in reversed(record.targets) if one.container and one.original)
+    told = [undo_by_hand(ramp, one, env) for one in held]
+    yield from (command for commands in told for command in commands[:-1])
+    yield from (commands[-1] for commands in told[-1:])
+
+
+def _original(target: Target) -> Original:
+    value = None if target.original == "absent" else EnvValue(target.original)
+    return Original(deployment=target.deployment, uid="", container=target.container, value=value)
 
 
 def _headline(record: Record, symbols: Symbols) -> Iterator[Line]:

@@ -71,6 +71,7 @@ class Target:
     """One Deployment; observed: in its template, pods: proven of desired; "": not known."""
 
     deployment: str
+    container: str = ""
     observed: str = ""
     original: str = ""
     pods: str = ""
@@ -320,6 +321,7 @@ def _targets(spec: Json, status: Json) -> tuple[Target, ...]:
         Target(
             deployment=safe(one.get("deployment")),
             observed=safe(one.get("observed")),
+            container=safe(one.get("resolvedContainer")),
             original=safe(one.get("original")),
             pods=safe(one.get("pods")),
         )
