@@ -162,7 +162,7 @@ def to_status(view: StatusView, state: State) -> Json:
         started_at=_at(state.started_at),
         progress=view.progress,
         pods=view.pods,
-        summary=view.summary,
+        summary=_cut(view.summary),
         watched=stage.watched if isinstance(stage, Ended) else None,
         abort=state.abort,
         gate=state.gates[0].name if state.gates else None,
