@@ -1,0 +1,169 @@
+"""What may still change once a ramp has started, and that every status we write is taken."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from cli_ramps import SCENES
+from integration.manifests import VALID, Change, Json, drop, put
+from integration.server import DRY, RAMPS, Answer, ApiServer
+from rampguard.api.rules import FROZEN, FROZEN_OPTIONAL
+
+pytestmark = pytest.mark.cluster
+
+MERGE = "application/merge-patch+json"
+FIRST = "experiment, env, targets, from, to, steps, stepSoak and alpha are frozen"
+SECOND = "fromAbsent, arms and metrics are frozen"
+GUARDRAILS = "guardrail names, types and queries are frozen"
+EXTENDED = "soak can only be extended"
+FROZEN_ROWS: dict[str, tuple[str, Change]] = {
+    "another experiment": (FIRST, put("experiment", "other")),
+    "another variable": (FIRST, put("env", "OTHER")),
+    "another target": (FIRST, put("targets.1.name", "other")),
+    "one more target": (FIRST, put("targets", [*VALID["spec"]["targets"], {"name": "other"}])),
+    "one target less": (FIRST, drop("targets.1")),
+    "another container": (FIRST, put("targets.0.container", "other")),
+    "no container": (FIRST, drop("targets.0.container")),
+    "other minPods": (FIRST, put("targets.1.minPods", 1)),
+    "another from": (FIRST, put("from", 11)),
+    "another to": (FIRST, put("to", 51)),
+    "another step": (FIRST, put("steps.0", 21)),
+    "one more step": (FIRST, put("steps", [20, 30, 40])),
+    "no steps": (FIRST, drop("steps")),
+    "another stepSoak": (FIRST, put("stepSoak", "31m")),
+    "stepSoak by default": (FIRST, drop("stepSoak")),
+    "another alpha": (FIRST, put("alpha", "0.02")),
+    "another alphaWithinTolerance": (FIRST, put("alphaWithinTolerance", "0.2")),
+    "fromAbsent turned": (SECOND, put("fromAbsent", value=True)),
+    "no fromAbsent": (SECOND, drop("fromAbsent")),
+    "another arm": (SECOND, put("arms.treatment", "grid")),
+    "another source": (SECOND, put("metrics.source", "other")),
+    "another counter": (SECOND, put("metrics.assignments", "other_total")),
+    "one more guardrail": (
+        GUARDRAILS,
+        put(
+            "guardrails",
+            [
+                *VALID["spec"]["guardrails"],
+                {"name": "new", "type": "Threshold", "query": "up", "min": "1"},
+            ],
+        ),
+    ),
+    "one guardrail less": (GUARDRAILS, drop("guardrails.1")),
+    "another guardrail name": (GUARDRAILS, put("guardrails.1.name", "p99")),
+    "another query": (GUARDRAILS, put("guardrails.1.query", "up")),
+    "another type": (
+        GUARDRAILS,
+        put("guardrails.0", {"name": "share", "type": "Threshold", "query": "up", "min": "1"}),
+    ),
+    "a shorter soak": (EXTENDED, put("soak", "359m")),
+}
+FREE_ROWS: dict[str, Change] = {
+    "a longer soak": put("soak", "6h1m"),
+    "the same soak in minutes": put("soak", "360m"),
+    # A list with keys is compared as a set; the order of the writes is remembered in the status.
+    "targets in another order": put("targets", VALID["spec"]["targets"][::-1]),
+    "other findings": put("findings", ["30m"]),
+    "no findings": drop("findings"),
+    "another proofTimeout": put("proofTimeout", "1h"),
+    "another tolerance": put("guardrails.0.tolerance", 7),
+    "another limit": put("guardrails.1.max", "0.9"),
+    "one limit less": drop("guardrails.1.min"),
+    "another for": put("guardrails.1.for", "5m"),
+    "a dry run that decides now": put("guardrails.1.dryRun", value=False),
+    "guardrails in another order": put("guardrails", VALID["spec"]["guardrails"][::-1]),
+    "another noData": put("noData", "Rollback"),
+    "another maxBlind": put("maxBlind", "1h"),
+    "another maxHold": put("maxHold", "1h"),
+    "another onFailure": put("onFailure", "Hold"),
+    "another onDelete": put("onDelete", "Keep"),
+    "another policy": put("gitops.policy", "Ignore"),
+    "another owner": put("owner", "@ada"),
+    "no gates": drop("gates"),
+    "a pause": put("paused", value=True),
+    "an approval": put("approve", "step-2"),
+    "an abort": put("abort", "Rollback"),
+    "an annotation": put("/metadata.annotations", {"rampguard.dev/requested-by": "mia"}),
+}
+
+
+@pytest.fixture(scope="module")
+def path(server: ApiServer, namespace: str) -> str:
+    """Return where two ramps stand: one that has started, and one that has not."""
+    path = f"{RAMPS}/namespaces/{namespace}/experimentramps"
+    for name in ("started", "waiting"):
+        server.must("POST", path, copy.deepcopy(VALID) | {"metadata": {"name": name}})
+    # An ended one: an operator that runs here leaves it as it is.
+    status = {"status": SCENES["completed"]["status"]}
+    server.must("PATCH", f"{path}/started/status", status, content=MERGE)
+    return path
+
+
+def update(server: ApiServer, one: str, change: Change) -> Answer:
+    """Try to replace a ramp by itself after a change."""
+    stands = server.must("GET", one)
+    change(stands)
+    return server.call("PUT", one, stands, query=DRY)
+
+
+@pytest.mark.parametrize("row", FROZEN_ROWS.values(), ids=FROZEN_ROWS)
+def test_what_has_started_is_frozen_by_name(
+    server: ApiServer, path: str, row: tuple[str, Change]
+) -> None:
+    message, change = row
+    said = update(server, f"{path}/started", change).message
+    assert f"the ramp has started: {message}" in said
+
+
+@pytest.mark.parametrize("row", FROZEN_ROWS.values(), ids=FROZEN_ROWS)
+def test_before_the_start_everything_may_change(
+    server: ApiServer, path: str, row: tuple[str, Change]
+) -> None:
+    _, change = row
+    changes: list[Change] = [change, drop("findings")]  # a shorter soak would not hold them
+    answer = update(server, f"{path}/waiting", lambda ramp: [one(ramp) for one in changes])
+    assert answer.accepted, answer.message
+
+
+@pytest.mark.parametrize("change", FREE_ROWS.values(), ids=FREE_ROWS)
+def test_what_people_ask_of_a_running_ramp_stays_free(
+    server: ApiServer, path: str, change: Change
+) -> None:
+    answer = update(server, f"{path}/started", change)
+    assert answer.accepted, answer.message
+
+
+def test_each_field_is_either_frozen_or_free_in_a_row() -> None:
+    changed = {
+        name
+        for change in (*(change for _, change in FROZEN_ROWS.values()), *FREE_ROWS.values())
+        for name in differing(change)
+    }
+    assert changed == {*VALID["spec"], "abort"}
+    frozen = {name for _, change in FROZEN_ROWS.values() for name in differing(change)}
+    assert frozen == {*FROZEN, *FROZEN_OPTIONAL, "guardrails", "soak"}
+
+
+def differing(change: Change) -> set[str]:
+    after: Json = copy.deepcopy(VALID)
+    change(after)
+    both = {*after["spec"], *VALID["spec"]}
+    missing: Any = object()
+    return {n for n in both if after["spec"].get(n, missing) != VALID["spec"].get(n, missing)}
+
+
+def test_a_start_cannot_be_taken_back_with_the_spec(server: ApiServer, path: str) -> None:
+    """A status in a manifest is not even looked at: it has its own way, and its own right."""
+    answer = update(server, f"{path}/started", drop("/status"))
+    assert answer.body["status"]["startedAt"] == SCENES["completed"]["status"]["startedAt"]
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_status_that_we_write_is_taken_as_it_is(
+    server: ApiServer, path: str, scene: str
+) -> None:
+    status = SCENES[scene].get("status", {})
+    told = server.must("GET", f"{path}/waiting") | {"status": {"observedGeneration": -1} | status}
+    stored = server.must("PUT", f"{path}/waiting/status", told, query=DRY)
+    assert stored["status"] == told["status"]
