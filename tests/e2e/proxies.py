@@ -77,30 +77,30 @@ def _spoilt(told: dict[str, object], fault: str) -> dict[str, object]:
 def serving(answer: Answer, url: str) -> Iterator[None]:
     """Answer requests by a function, from a thread of its own."""
     started = threading.Event()
-    loop = asyncio.new_event_loop()
+    ends: list[Callable[[], None]] = []
 
-    async def run() -> None:
+    async def work() -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        ends.append(lambda: loop.call_soon_threadsafe(over.set))
         app = web.Application(client_max_size=2**26)
         app.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", int(url.rpartition(":")[2])).start()
         started.set()
+        await over.wait()
+        await runner.cleanup()
 
-    def work() -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(run())
-        loop.run_forever()
-
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
     thread.start()
     if not started.wait(10):
         raise RuntimeError(f"the proxy at {url} does not start")
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        ends[0]()
+        thread.join(20)
 
 
 @dataclass
@@ -139,13 +139,8 @@ def api_proxy(home: Path, blows: Blows) -> Iterator[Path]:
     """Stand in front of the lab's API server; yields a kubeconfig that leads here."""
     server, secured = _way_in(home)
     url = f"http://127.0.0.1:{unused_port()}"
-    sessions: list[ClientSession] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        if not sessions:
-            sessions.append(
-                ClientSession(connector=TCPConnector(ssl=secured), auto_decompress=False)
-            )
         body = await request.read()
         struck = blows.falls(request)
         if struck and len(blows.struck) % 2 == 0:
@@ -153,13 +148,14 @@ def api_proxy(home: Path, blows: Blows) -> Iterator[Path]:
             raise web.HTTPBadGateway
         kept = ("Content-Type", "Accept", "Accept-Encoding")
         headers = {key: request.headers[key] for key in kept if key in request.headers}
-        async with sessions[0].request(
-            request.method,
-            f"{server}{request.path_qs}",
-            data=body,
-            headers=headers,
-            timeout=ClientTimeout(total=None, connect=10),
-        ) as true:
+        told = ClientTimeout(total=None, connect=10)
+        connector = TCPConnector(ssl=secured)
+        async with (
+            ClientSession(connector=connector, timeout=told, auto_decompress=False) as session,
+            session.request(
+                request.method, f"{server}{request.path_qs}", data=body, headers=headers
+            ) as true,
+        ):
             if struck:
                 await true.read()
                 blows.strike(request, "lost")
