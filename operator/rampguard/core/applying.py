@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from rampguard.core.durations import show_duration, show_seconds
 from rampguard.core.model import (
     Applying,
     Because,
@@ -103,7 +104,7 @@ def _soak(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decis
     proven = note(
         Reason.PODS_PROVEN,
         f"{pods} of {pods} pods proven at {value}"
-        f" (mixed exposure {round(mixed.total_seconds())}s, left out of the guardrails)",
+        f" (mixed exposure {show_seconds(mixed)}, left out of the guardrails)",
         stage.step,
         t0.isoformat(),
     )
@@ -131,7 +132,9 @@ def rules(plan: Plan) -> str:
 
 
 def _too_slow(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decision:
-    text = f"no progress for {patience(plan, seen)}: {lag_text(plan, seen, stage.step)}"
+    text = (
+        f"no progress for {show_duration(patience(plan, seen))}: {lag_text(plan, seen, stage.step)}"
+    )
     because = Because(Reason.PROOF_TIMEOUT, text)
     if plan.ask.on_failure is OnFailure.ROLLBACK:
         return roll_back(plan, state, seen, because)

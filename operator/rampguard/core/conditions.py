@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rampguard.core.applying import coverages, lag_text, proven_pods
+from rampguard.core.durations import show_seconds
 from rampguard.core.guardrails import worst
 from rampguard.core.model import (
     Applying,
@@ -215,8 +216,8 @@ def _proof(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
         case Soaking(step=step, evidence=evidence):
             lost = evidence.unproven_since is not None
             reason = Reason.PODS_LOST if lost else Reason.ALL_PODS_PROVEN
-            mixed = "" if state.mixed is None else f"; mixed exposure lasted {_seconds(state)}"
-            yield _Fact(kind, not lost, reason, f"{lag_text(plan, seen, step)}{mixed}")
+            text = f"{lag_text(plan, seen, step)}; mixed exposure lasted {_mixed(state)}"
+            yield _Fact(kind, not lost, reason, text)
         case RollingBack():
             yield _fails(kind, Reason.PODS_LAG, _leftovers(seen))
         case Ended(outcome=Outcome.ROLLED_BACK | Outcome.CONTESTED) if state.rollback:
@@ -435,5 +436,5 @@ def _names(known: tuple[Workload, ...]) -> str:
     return ", ".join(w.deployment for w in known)
 
 
-def _seconds(state: State) -> str:
-    return f"{round(state.mixed.total_seconds())}s" if state.mixed else "0s"
+def _mixed(state: State) -> str:
+    return "an unknown time" if state.mixed is None else show_seconds(state.mixed)

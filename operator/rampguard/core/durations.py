@@ -25,6 +25,11 @@ def show_duration(duration: timedelta) -> str:
     return ("-" if micros < 0 else "") + ("".join(parts) or "0s")
 
 
+def show_seconds(duration: timedelta) -> str:
+    """Write a measured duration to the second: 5m3s."""
+    return show_duration(timedelta(seconds=round(duration.total_seconds())))
+
+
 def parse_duration(text: str) -> timedelta:
     """Read what show_duration writes; anything else is a ValueError."""
     match = _WRITTEN.fullmatch(text)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rampguard.core.durations import show_duration
+from rampguard.core.durations import show_seconds
 from rampguard.core.model import (
     Action,
     Because,
@@ -196,8 +196,7 @@ def _all_back(plan: Plan, stage: RollingBack, seen: Observation) -> str:
 def _undone(plan: Plan, state: State, stage: RollingBack) -> Because:
     soak = state.soaked
     value = plan.values[stage.from_step]
-    seconds = round((soak.until - soak.since).total_seconds()) if soak else 0
-    watched = f" after {show_duration(timedelta(seconds=seconds))} at {value}%" if soak else ""
+    watched = f" after {show_seconds(soak.until - soak.since)} at {value}%" if soak else ""
     text = f"rolled back to {plan.ask.origin}%{watched}: {stage.because.message}"
     return Because(stage.because.reason, text)
 
