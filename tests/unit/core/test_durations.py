@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from rampguard.core.durations import parse_duration, show_duration
+from rampguard.core.durations import parse_duration, show_duration, show_seconds
 
 WRITTEN = {
     "0s": timedelta(0),
@@ -80,6 +80,11 @@ def test_the_longest_duration_that_can_be_written_is_read() -> None:
     n = 999_999_999
     longest = timedelta(hours=n, minutes=n, seconds=n, microseconds=999_999)
     assert parse_duration(f"{n}h{n}m{n}.999999s") == longest
+
+
+def test_what_was_measured_is_shown_to_the_second() -> None:
+    assert show_seconds(timedelta(minutes=5, seconds=2, milliseconds=700)) == "5m3s"
+    assert show_seconds(timedelta(milliseconds=400)) == "0s"
 
 
 def test_an_error_shows_little_of_a_long_text() -> None:
