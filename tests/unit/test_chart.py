@@ -103,11 +103,11 @@ def test_helm_finds_nothing_to_complain_about(values: dict[str, Any], tmp_path: 
 RIGHTS = {
     "experimentramps": {"get", "list", "watch", "patch"},
     "experimentramps/status": {"update"},
-    "deployments": {"get", "list", "patch"},
+    "deployments": {"get", "patch"},
     "replicasets": {"list"},
-    "pods": {"get", "list", "watch"},
+    "pods": {"list", "watch"},
     "namespaces": {"get"},
-    "events": {"get", "create", "patch"},
+    "events": {"create"},
 }
 
 

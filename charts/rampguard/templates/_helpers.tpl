@@ -67,16 +67,16 @@ capabilities: {drop: [ALL]}
   verbs: [update]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, patch]
+  verbs: [get, patch]
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [list]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [get, create, patch]
+  verbs: [create]
 {{- end }}
 
 {{/* What the uninstall hook may do to ramps. */}}
