@@ -1,7 +1,7 @@
-"""Ramps of known sizes in the middle of their last soak: a usual one, and the largest there is."""
+"""Ramps of known sizes in their last soak, from a usual one to all that is allowed."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from figures import ROOT  # noqa: F401 - it lets the tests' words be found
@@ -11,6 +11,7 @@ from rampguard.api.v1alpha1 import to_ask
 from rampguard.core.counting import spacing
 from rampguard.core.guardrails import judge_exposure, judge_threshold
 from rampguard.core.model import (
+    EnvValue,
     Evidence,
     Finding,
     Guardrail,
@@ -43,21 +44,51 @@ class Size:
     seen: Observation
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How many of what is asked for. after: into the last soak."""
+
+    targets: int = 2
+    shares: int = 1
+    queries: int = 1
+    query: str = QUERY
+    soak: str = "24h"
+    after: timedelta = 12 * HOUR
+    steps: tuple[int, ...] = (25,)
+    spec: Json = field(default_factory=dict)
+
+
 def usual() -> Size:
     """Two targets, two guardrails, twelve hours into a soak of a day."""
-    return _sized(targets=2, shares=1, queries=1, steps=(25,), soak="24h", after=12 * HOUR)
+    return sized(Asked())
+
+
+LARGE = Asked(
+    targets=10,
+    shares=4,
+    queries=6,
+    soak="168h",
+    after=7 * DAY - MINUTE,
+    steps=tuple(range(12, 50, 4)),
+)
 
 
 def largest() -> Size:
     """Ten targets, ten guardrails, ten steps and the goal, at the end of a soak of 288 bins."""
-    steps = tuple(range(12, 50, 4))
-    return _sized(targets=10, shares=4, queries=6, steps=steps, soak="168h", after=7 * DAY - HOUR)
+    return sized(LARGE)
 
 
-def evidence(our: Plan, after: timedelta, seed: int = 3) -> Evidence:
+def utmost() -> Size:
+    """What the schema allows beyond it: ten findings a step, and the longest queries."""
+    findings = [f"{hours}h" for hours in range(1, 11)]
+    query = "x" * 2048
+    return sized(replace(LARGE, query=query, spec={"findings": findings}))
+
+
+def evidence(our: Plan, after: timedelta) -> Evidence:
     """Return the bins of a calm soak: shares as they should be, and the noise of chance."""
     size = spacing(our.tempo.look, our.soaks[-1])
-    draw = random.Random(seed)
+    draw = random.Random(3)
     count = after // size
 
     def reading() -> Reading:
@@ -81,20 +112,20 @@ def judgements(our: Plan, counted: Evidence, after: timedelta) -> tuple[Judgemen
     return tuple(one(rule) for rule in our.ask.guardrails)
 
 
-def _sized(  # noqa: PLR0913 - what makes a size
-    *, targets: int, shares: int, queries: int, steps: tuple[int, ...], soak: str, after: timedelta
-) -> Size:
-    manifest = _manifest(targets, shares, queries, steps, soak)
+def sized(asked: Asked) -> Size:
+    """Make a ramp as large as is asked."""
+    manifest = _manifest(asked)
     our = make_plan(to_ask(manifest), TEMPO)
     names = tuple(target.name for target in our.ask.targets)
-    counted = evidence(our, after)
-    judged = judgements(our, counted, after)
-    look = Look(at=T + after, evidence=counted, judgements=judged)
-    stage = soaking(our.last, evidence=counted, templates=tuple("t1" for _ in names), judged=judged)
+    counted = evidence(our, asked.after)
+    judged = judgements(our, counted, asked.after)
+    look = Look(at=T + asked.after, evidence=counted, judgements=judged)
+    templates = tuple("t1" for _ in names)
+    stage = soaking(our.last, evidence=counted, templates=templates, judged=judged)
     remembered = state(
         stage,
         originals=tuple(_original(name) for name in names),
-        findings=tuple(_findings(our, judged, after)),
+        findings=tuple(_findings(our, judged, asked.after)),
         timeline=tuple(Line(T, "24h finding at 50%: WithinTolerance; 50.0%") for _ in range(20)),
     )
     mark = stamp(uid=our.ask.uid)
@@ -103,16 +134,17 @@ def _sized(  # noqa: PLR0913 - what makes a size
     return Size(manifest, our, remembered, seen)
 
 
-def _manifest(targets: int, shares: int, queries: int, steps: tuple[int, ...], soak: str) -> Json:
+def _manifest(asked: Asked) -> Json:
     told = ramp(
-        targets=[{"name": f"tier-{i}"} for i in range(targets)],
-        steps=list(steps),
+        targets=[{"name": f"tier-{i}"} for i in range(asked.targets)],
+        steps=list(asked.steps),
         stepSoak="24h",
-        soak=soak,
+        soak=asked.soak,
         guardrails=[
-            *(_share(i) for i in range(shares)),
-            *(_query(i) for i in range(queries)),
+            *(_share(i) for i in range(asked.shares)),
+            *(_threshold(i, asked.query) for i in range(asked.queries)),
         ],
+        **asked.spec,
     )
     told |= {"apiVersion": "rampguard.dev/v1alpha1", "kind": "ExperimentRamp"}
     created = "2026-11-23T11:59:00Z"
@@ -124,29 +156,27 @@ def _share(i: int) -> Json:
     return {"name": f"exposure-balance-{i}", "type": "ExposureBalance", "tolerance": 5 + i}
 
 
-def _query(i: int) -> Json:
-    return {"name": f"server-errors-{i}", "type": "Threshold", "query": QUERY, "max": "0.05"}
+def _threshold(i: int, query: str) -> Json:
+    return {"name": f"server-errors-{i}", "type": "Threshold", "query": query, "max": "0.05"}
 
 
 def _original(name: str) -> Original:
-    return Original(deployment=name, uid=f"uid-{name}", container=name, value="10")  # type: ignore[arg-type]  # an EnvValue
+    return Original(deployment=name, uid=f"uid-{name}", container=name, value=EnvValue("10"))
 
 
 def _findings(our: Plan, judged: tuple[Judgement, ...], after: timedelta) -> list[Finding]:
     """Return all that is recorded so far: every step has had its findings."""
-    told = []
-    for share, due in zip(our.values, our.findings, strict=True):
-        last = share == our.values[-1]
-        told += [
-            Finding(
-                after=one,
-                at=T + one,
-                share=share,
-                verdict=Verdict.WITHIN_TOLERANCE,
-                evidence=evidence_text(judged),
-                judgements=judged,
-            )
-            for one in due
-            if not last or one <= after
-        ]
-    return told
+    last = our.values[-1]
+    return [
+        Finding(
+            after=one,
+            at=T + one,
+            share=share,
+            verdict=Verdict.WITHIN_TOLERANCE,
+            evidence=evidence_text(judged),
+            judgements=judged,
+        )
+        for share, due in zip(our.values, our.findings, strict=True)
+        for one in due
+        if share != last or one <= after
+    ]
