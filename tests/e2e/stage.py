@@ -99,7 +99,8 @@ class Stage:
 
     def _is_scraped(self) -> bool:
         query = f'experiment_assignments_total{{namespace="{self.namespace}",source="assignment"}}'
-        asked = {"query": f"count(last_over_time({query}[10s]))"}
+        at = time.time() - 6  # the operator asks about an instant one scrape ago
+        asked = {"query": f"count(last_over_time({query}[10s]))", "time": str(at)}
         told = requests.get(f"{PROMETHEUS}/api/v1/query", params=asked, timeout=10).json()
         pods = told["data"]["result"]
         return bool(pods) and float(pods[0]["value"][1]) >= 2 * REPLICAS["api"]
@@ -228,7 +229,7 @@ class Stage:
         return {
             pod["metadata"]["name"]: _carried(pod["spec"])
             for pod in told["items"]
-            if not pod["metadata"]["name"].startswith("traffic-") and _may_serve(pod)
+            if pod["metadata"]["name"].startswith(("api-", "worker-")) and _may_serve(pod)
         }
 
     def only(self, value: str | None) -> bool:
