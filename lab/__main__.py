@@ -32,9 +32,7 @@ def up() -> None:
     """Bring everything up; run it again after any interruption, it goes on where it stopped."""
     began = time.monotonic()
     if EXISTING:
-        kind.use_existing()
-        say(f"lab: using the current context; nothing is made\n{_status()}")
-        return
+        kind.use_existing()  # before anything is built
     say(f"lab {NAME}: the kubelet in it sets sysctls of this machine (vm.overcommit_memory, ...)")
     images = _images()
     if images.registry:
@@ -108,13 +106,15 @@ def _make(made: Images) -> None:
         in_parallel([*built[:2], *tools], in_python)
         return
     in_parallel([*built, *tools], [("root of the node", made.make_root), *in_python])
-    with step("image of the node"):
-        made.make_node()
+    if not EXISTING:
+        with step("image of the node"):
+            made.make_node()
 
 
 def _run(made: Images) -> None:
     with step(f"cluster {NAME}"):
-        kind.ensure(None if made.registry else made.node)
+        if not EXISTING:
+            kind.ensure(None if made.registry else made.node)
     with step("images into the cluster"):
         for image in (made.python, made.prometheus, made.example, made.operator):
             kind.load(image)

@@ -54,6 +54,8 @@ def use_existing() -> None:
             f"the current context is {current or 'not set'}: with LAB_PROVIDER=existing its name"
             " must start with kind-rampguard"
         )
+    if current != CONTEXT:
+        raise LabError(f"the current context is {current}: LAB_NAME={current[5:]} names it")
 
 
 def kubectl(*arguments: str, limit: float = 120) -> str | None:
