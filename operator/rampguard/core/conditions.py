@@ -66,6 +66,8 @@ class _Fact:
 def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, StatusView]:
     """Return the state with its conditions, and the view of it."""
     state, phase = decision.state, phase_of(plan, decision.state)
+    if isinstance(state.stage, Ended):  # whatever hinders a later pass: it ended for this
+        decision = replace(decision, because=state.stage.because)
     seen = _of_the_new_value(state, seen)
     summary = _summary(state, phase, decision.because)
     facts = {f.type: f for f in _facts(plan, seen, decision, phase, summary)}
