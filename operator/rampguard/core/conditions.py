@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from rampguard.core.applying import coverages, lag_text, proven_pods
 from rampguard.core.durations import show_seconds
@@ -117,6 +118,8 @@ def phase_of(plan: Plan, state: State) -> Phase:
             return Phase.PENDING
         case Soaking():
             return Phase.SOAKING
+        case other:
+            assert_never(other)
 
 
 def _facts(
@@ -355,6 +358,8 @@ def _progress(plan: Plan, state: State, phase: Phase) -> str:
             was = state.rollback is not None
             word = "wanted" if phase is Phase.CONTESTED else "was"
             return f"{share} ({word} {goal})" if was or share != goal else f"{share}"
+        case other:
+            assert_never(other)
 
 
 def _pods(state: State, seen: Observation) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from rampguard.core.durations import show_duration
 from rampguard.core.model import Coverage, Entry, EntryKind, EnvValue, Lag
@@ -105,6 +106,8 @@ def _runs(entry: Entry) -> str:
             return "runs a valueFrom"
         case EntryKind.DUPLICATE:
             return "has several entries"
+        case other:
+            assert_never(other)
 
 
 def _missing(fleet: Fleet, there: int) -> tuple[Lag, ...]:

@@ -1,6 +1,7 @@
 """What must hold before the first write, target by target: pure rules, one function each."""
 
 from collections.abc import Callable, Iterator
+from typing import assert_never
 
 from rampguard.core.model import (
     Because,
@@ -100,6 +101,8 @@ def _entry(plan: Plan, target: Target, seen: Workload) -> Because | None:
                 return None
             text = f"{name} runs {env}={_show(seen.entry.value)}, spec.from wants {_from(plan)}"
             return Because(Reason.FROM_MISMATCH, text)
+        case other:
+            assert_never(other)
 
 
 def _git(plan: Plan, target: Target, seen: Workload) -> Because | None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import assert_never
 
 from rampguard.core.model import (
     Because,
@@ -175,3 +176,5 @@ def _entry(entry: Entry) -> str:
             return "valueFrom"
         case EntryKind.DUPLICATE:
             return "several entries"
+        case other:
+            assert_never(other)
