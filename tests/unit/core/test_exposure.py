@@ -110,8 +110,12 @@ def test_every_soak_of_a_ramp_spends_its_part() -> None:
     assert thrice.level == pytest.approx(once.level / 3)
 
 
+def test_a_threshold_is_no_test_and_spends_nothing() -> None:
+    assert budget(plan(guardrails=(SHARE, SPEED))) == budget(plan(guardrails=(SHARE,)))
+
+
 def test_a_dry_run_spends_nothing() -> None:
-    quiet = replace(SPEED, dry_run=True)
+    quiet = replace(SHARE, name="quiet", dry_run=True)
     assert budget(plan(guardrails=(SHARE, quiet))) == budget(plan(guardrails=(SHARE,)))
     assert budget(plan(guardrails=(quiet,))).weight == 1
 

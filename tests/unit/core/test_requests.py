@@ -1,15 +1,21 @@
 """What people ask: approvals count once and for their question, aborts are latched."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
 import pytest
 
+from rampguard.core.conditions import phase_of, render
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Applying,
+    Decision,
     DropFinalizer,
     Ended,
+    Entry,
+    EntryKind,
+    EnvValue,
     GateKind,
     Leave,
     Note,
@@ -24,6 +30,7 @@ from rampguard.core.model import (
     State,
 )
 from rampguard.core.plan import Plan
+from rampguard.core.pods import Fleet, Pod, coverage
 from rampguard.core.reasons import Reason
 from scenes import (
     DAY,
@@ -312,6 +319,36 @@ def test_the_newest_lines_stay() -> None:
     assert lines[-1].at == T + DAY
 
 
-def test_what_is_no_stage_is_a_bug() -> None:
+STRANGE = Entry(cast("EntryKind", "Sealed"))
+STRANGERS: dict[str, Callable[[], object]] = {
+    "a stage that is none": lambda: decide(plan(), NO_STAGE, seen(after=MINUTE)),
+    "its phase": lambda: phase_of(plan(), NO_STAGE),
+    "its progress": lambda: render(plan(), seen(), KEPT),
+    "an entry before the start": lambda: decide(plan(), State(), before(workloads=pair(STRANGE))),
+    "an entry that came later": lambda: decide(plan(), state(soaking()), seen(*pair(STRANGE))),
+    "an entry of a pod": lambda: coverage(
+        Fleet(desired=1, pods=(Pod(name="a", current=True, runs=STRANGE, ready=True),)),
+        EnvValue("50"),
+        now=T,
+    ),
+}
+NO_STAGE = State(stage=cast("Stage", "Failed"))
+# A gate names its phase before its stage is asked.
+KEPT = Decision(state=replace(NO_STAGE, gates=(gate("x"),)), because=over().because)
+
+
+@pytest.mark.parametrize("strange", STRANGERS.values(), ids=STRANGERS)
+def test_what_nobody_has_thought_of_is_a_bug_and_never_passes_for_something_else(strange) -> None:
     with pytest.raises(AssertionError):
-        decide(plan(), State(stage=cast("Stage", "Failed")), seen(after=MINUTE))
+        strange()
+
+
+def test_whoever_may_have_to_do_something_is_named() -> None:
+    asked = plan(gates=START, owner="@mia")
+    (note,) = decide(asked, State(), before()).notes
+    assert note.message.endswith(" (owner: @mia)")
+    blocked = decide(plan(owner="@mia"), State(), before(workloads=pair(20)))
+    assert blocked.notes[0].message.endswith(" (owner: @mia)")
+    assert blocked.state.timeline[-1].text.endswith('wants "10"')
+    started = decide(plan(owner="@mia"), State(), before())
+    assert not any("@mia" in one.message for one in started.notes)
