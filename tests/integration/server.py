@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -22,7 +23,7 @@ class Answer:
 
     @property
     def accepted(self) -> bool:
-        return self.code < requests.codes.bad_request
+        return self.code < HTTPStatus.BAD_REQUEST
 
     @property
     def message(self) -> str:

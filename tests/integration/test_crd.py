@@ -1,9 +1,11 @@
 """What the API server refuses of a ramp, what it lets through, and that our own rules agree."""
 
+import json
 from dataclasses import fields
 
 import pytest
 
+from conftest import Kubectl
 from integration import accepted
 from integration.broken_rules import MESSAGES, by_the_server, by_us, judged_by_both
 from integration.malformed import BOTH, ROWS, SELECTORS, SERVERS, Row
@@ -15,6 +17,16 @@ from rampguard.core.model import Ask, Ref
 from rampguard.ports import InvalidSpec
 
 pytestmark = pytest.mark.cluster
+
+# In place of `"to": 50`, and what is said of it: nothing was read yet that could be named.
+BODIES = {
+    "not a number": ('"to": NaN', "invalid character 'N'"),
+    "a number beyond all floats": ('"to": 1e400', "cannot unmarshal number 1e400"),
+    "a field twice": ('"to": 50, "to": 60', 'duplicate field "spec.to"'),
+    "an open end": ('"to": ', "invalid character"),
+    "a bottomless list": (f'"to": {"[" * 20_000}{"]" * 20_000}', "exceeded max depth"),
+    "more than a server reads": (f'"to": "{"x" * 4_000_000}"', "Request entity too large"),
+}
 
 
 def create(server: ApiServer, namespace: str, manifest: Json) -> Answer:
@@ -82,6 +94,33 @@ def test_the_server_and_the_python_twins_find_the_same_rules_broken(
         # Of the wrong shape: the fields are named instead, or as well.
         told = by_the_server(answer)
         assert not told or told <= by_us(manifest)
+
+
+@pytest.mark.parametrize("text", BODIES.values(), ids=BODIES)
+def test_what_is_no_object_is_refused_as_a_whole(
+    server: ApiServer, namespace: str, text: tuple[str, str]
+) -> None:
+    whole, piece = json.dumps(changed()), '"to": 50'
+    broken, words = text
+    answer = server.call(
+        "POST",
+        f"{RAMPS}/namespaces/{namespace}/experimentramps",
+        whole.replace(piece, broken),
+        query=DRY,
+    )
+    assert (answer.accepted, words in answer.message) == (False, True), answer.message[:500]
+
+
+def test_kubectl_shows_people_the_same_words(cluster: Kubectl, namespace: str) -> None:
+    names = ("a step twice", "a misspelt field", "a negative from", "one target twice")
+    rows = [ROWS[name] for name in names]
+    told = "\n---\n".join(json.dumps(changed(*row.changes)) for row in rows)
+    command = ("create", "--dry-run=server", "-f", "-", "-n", namespace)
+    done = cluster(*command, input=told)
+    assert done.returncode == 1
+    for row in rows:
+        assert row.field in done.stderr
+        assert row.server in done.stderr.replace('\\"', '"')
 
 
 @pytest.mark.parametrize("row", accepted.ROWS.values(), ids=accepted.ROWS)

@@ -8,12 +8,13 @@ from fakes import ENV, FakeCluster, FakeMetrics, FakeTelemetry, deployment
 from integration.hostile import TEXTS, text_fields, with_text
 from integration.manifests import Json
 from integration.server import DRY, RAMPS, ApiServer
+from rampguard.adapters.kubernetes import KubernetesCluster
 from rampguard.api.crd import crd
 from rampguard.api.v1alpha1 import to_ask
 from rampguard.core.model import Ref
 from rampguard.core.plan import Tempo
 from rampguard.engine.reconcile import reconcile
-from rampguard.ports import InvalidSpec, Resource, Rules, World
+from rampguard.ports import InvalidSpec, NotFound, Resource, Rules, World
 
 pytestmark = pytest.mark.cluster
 
@@ -82,6 +83,16 @@ async def test_a_hostile_text_is_refused_by_name_or_blocks_the_ramp(
     merge = "application/merge-patch+json"
     tried = server.call("PATCH", f"{ramps}/standing/status", patch, query=DRY, content=merge)
     assert tried.accepted, tried.message
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+async def test_a_hostile_name_reaches_no_object(ramps: str, namespace: str, text: str) -> None:
+    adapter = await KubernetesCluster.connect()
+    try:
+        with pytest.raises(NotFound):
+            await adapter.get(Resource.DEPLOYMENTS, Ref(namespace, text))
+    finally:
+        await adapter.close()
 
 
 def test_every_field_with_free_words_is_one_of_the_schema() -> None:

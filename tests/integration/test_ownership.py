@@ -212,6 +212,17 @@ async def test_a_client_side_apply_that_declares_the_variable_takes_it_back(benc
     assert holder(seen) == "kubectl-client-side-apply"
 
 
+async def test_an_entry_that_somebody_else_applies_too_stays_and_is_theirs(bench: Bench) -> None:
+    bench.create(manifest(*ENTRIES[:1]))
+    await bench.put("50")
+    declared = manifest(ENTRIES[0], (ENV, "50"))
+    bench.apply(declared, "--server-side", "--field-manager=other", "--force-conflicts")
+    seen = standing(await bench.put(None))
+    assert seen.entry == Entry(EntryKind.LITERAL, EnvValue("50"))
+    assert seen.owners == (Owner("other", "Apply", value=True),)
+    assert holder(seen) == "other"
+
+
 # --- versions ------------------------------------------------------------------------------------
 
 
@@ -286,6 +297,7 @@ async def test_without_ownership_the_original_still_comes_back(
     forget = json.dumps([{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}])
     bench.told("patch", "deploy", "api", "--type=json", "-p", forget)
     bare = await bench.get()
+    assert not standing(bare).managed
     value = None if original is None else EnvValue(original)
     patch = unmanaged_patch(bare, "api", ENV, value)
     back = await bench.cluster.json_patch(D, bench.ref, patch)
