@@ -13,8 +13,10 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import aiohttp
 from cluster import Api, Late, api
 from figures import Times, heading, table, times_table
 from tier import ERRORS, LOOK, SCRAPE, Tier
@@ -44,7 +46,7 @@ def main(ramps: int, breaches: int, minutes: float) -> None:
     with tempfile.TemporaryDirectory() as home, Operator("rampguard-bench", Path(home)) as ours:
         try:
             asyncio.run(measure(ours, ramps, breaches, minutes))
-        except Late as error:
+        except (Late, aiohttp.ClientError) as error:
             print(f"{error}\nThe operator says:\n{ours.log.read_text()[-2000:]}")
             raise SystemExit(1) from error
 
@@ -56,8 +58,7 @@ async def measure(ours: Operator, ramps: int, breaches: int, minutes: float) -> 
         try:
             await tier.raise_(_image(), FIRST)
             began = memory(ours.pid)
-            proofs = [await proof(tier, i) for i in range(ramps)]
-            times_table([("last pod Ready or gone -> PodsProven", _times(proofs))])
+            await proofs(tier, ramps)
             value = FIRST + ramps
             await harms(tier, value, breaches)
             await soak(tier, ours, value, minutes, began)
@@ -65,34 +66,40 @@ async def measure(ours: Operator, ramps: int, breaches: int, minutes: float) -> 
             await tier.strike()
 
 
-async def proof(tier: Tier, i: int) -> float:
+async def proofs(tier: Tier, count: int) -> None:
+    """Let small ramps be proven, and print how long after the fact each was told."""
+    found = [await proof(tier, i) for i in range(count)]
+    _show({"last pod Ready or other gone -> PodsProven": found})
+    early = sum(one == 0 for one in found)
+    if early:
+        print(f"of them {early} were told before our own watch saw the last pod: counted as 0\n")
+
+
+async def proof(tier: Tier, i: int) -> float | None:
     """Ramp by one percent, and return the seconds from what is true to what is told."""
     value, name = FIRST + i + 1, f"proof-{i}"
     asked = await tier.ramp(name, value - 1, value)
     told = await tier.proof(name)
     written = await tier.carries(value, asked)
     true = tier.all_there(value, written.at)
-    if true is None or true > told.at:
-        true = told.at  # our watch was told later than the operator's
     await tier.end(name, abort="Keep")
     await tier.scraped()
-    return told.at - true
+    if tier.api.broke(asked, told.at):
+        return None
+    return 0 if true is None else max(0, told.at - true)
 
 
 async def harms(tier: Tier, value: int, count: int) -> None:
     """Let ramps do harm, and print how long each took to be undone."""
-    rows = [await harm(tier, value, i) for i in range(count)]
-    if rows:
-        now, settled = zip(*rows, strict=True)
-        times_table(
-            [
-                ("breach visible -> written back", _times(now)),
-                (f"breach visible {SCRAPE} s ago -> written back", _times(settled)),
-            ]
-        )
+    found = [await harm(tier, value, i) for i in range(count)]
+    told = {
+        "breach visible -> written back": [one and one[0] for one in found],
+        f"breach visible {SCRAPE} s ago -> written back": [one and one[1] for one in found],
+    }
+    _show(told)
 
 
-async def harm(tier: Tier, value: int, i: int) -> tuple[float, float]:
+async def harm(tier: Tier, value: int, i: int) -> tuple[float, float] | None:
     """Do harm in a soak; return the seconds from seeing it, now and settled, to the write back.
 
     The operator judges settled instants: those that lie a scrape interval back.
@@ -109,7 +116,7 @@ async def harm(tier: Tier, value: int, i: int) -> tuple[float, float]:
     )
     await tier.end(name)
     await tier.scraped()
-    return back.at - now, back.at - settled
+    return None if tier.api.broke(began, back.at) else (back.at - now, back.at - settled)
 
 
 async def _visible(tier: Tier, ago: float) -> float:
@@ -170,8 +177,14 @@ async def _installed_memory(way: Api) -> None:
         table(("the installed operator, by its cgroup", "RSS", "working set"), rows)
 
 
-def _times(seconds: "list[float] | tuple[float, ...]") -> Times:
-    return Times(tuple(sorted(one * 1000 for one in seconds)))
+def _show(found: Mapping[str, Sequence[float | None]]) -> None:
+    """Print what was measured in seconds; None: it was disturbed, and does not count."""
+    whole = {what: [one * 1000 for one in told if one is not None] for what, told in found.items()}
+    if any(whole.values()):
+        times_table((what, Times(tuple(sorted(told)))) for what, told in whole.items() if told)
+    lost = max((len(told) - len(whole[what]) for what, told in found.items()), default=0)
+    if lost:
+        print(f"{lost} more do not count: the API server broke our watch meanwhile\n")
 
 
 def _image() -> str:

@@ -42,6 +42,7 @@ class Change:
 class Seen:
     """All that a watch has told so far."""
 
+    version: str = ""  # how far it came
     changes: list[Change] = field(default_factory=list)
     grew: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -69,6 +70,11 @@ class Api:
     url: str
     http: aiohttp.ClientSession
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    breaks: list[float] = field(default_factory=list)  # when a watch broke: what follows is late
+
+    def broke(self, since: float, until: float) -> bool:
+        """Say whether a watch broke in a span: then its changes have no true instants."""
+        return any(since <= one <= until for one in self.breaks)
 
     async def call(self, method: str, path: str, body: Json | None = None) -> Json:
         """Make one call; PATCH is a merge. Raises ClientResponseError with the server's words."""
@@ -102,22 +108,30 @@ class Api:
     async def watch(self, path: str) -> Seen:
         """Watch a list from now on."""
         listed = await self.call("GET", path)
-        seen = Seen()
-        version = listed["metadata"]["resourceVersion"]
-        self.tasks.append(asyncio.create_task(self._follow(path, version, seen)))
+        seen = Seen(version=listed["metadata"]["resourceVersion"])
+        self.tasks.append(asyncio.create_task(self._follow(path, seen)))
         return seen
 
-    async def _follow(self, path: str, version: str, seen: Seen) -> None:
+    async def _follow(self, path: str, seen: Seen) -> None:
         while True:
-            asked = f"{self.url}/{path}?watch=1&resourceVersion={version}"
-            async with self.http.get(asked, timeout=aiohttp.ClientTimeout(total=None)) as answer:
-                async for line in answer.content:
-                    at, told = time.time(), json.loads(line)
-                    if told["type"] == "ERROR":
-                        raise Late(f"the watch of {path} broke: {told['object']}")
-                    version = told["object"]["metadata"]["resourceVersion"]
-                    seen.changes.append(Change(at, told["type"], told["object"]))
-                    seen.grew.set()
+            try:
+                await self._once(path, seen)
+            except aiohttp.ClientError:
+                self.breaks.append(time.time())
+                await asyncio.sleep(1)
+
+    async def _once(self, path: str, seen: Seen) -> None:
+        """Follow one watch to its end."""
+        asked = f"{self.url}/{path}?watch=1&resourceVersion={seen.version}"
+        limit = aiohttp.ClientTimeout(total=None)
+        async with self.http.get(asked, timeout=limit, raise_for_status=True) as answer:
+            async for line in answer.content:
+                at, told = time.time(), json.loads(line)
+                if told["type"] == "ERROR":
+                    raise Late(f"the watch of {path} broke: {told['object']}")
+                seen.version = told["object"]["metadata"]["resourceVersion"]
+                seen.changes.append(Change(at, told["type"], told["object"]))
+                seen.grew.set()
 
 
 @asynccontextmanager
