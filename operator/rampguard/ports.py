@@ -73,6 +73,10 @@ class Refused(RampError):
     """The server understood and said no (403, 422, other 4xx)."""
 
 
+class Forbidden(Refused):
+    """We have no right to it: of ours or, for seconds, of an API server that is just starting."""
+
+
 class BadQuery(Refused):
     """Prometheus refuses the query."""
 

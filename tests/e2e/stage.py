@@ -23,6 +23,8 @@ PROMETHEUS = f"http://127.0.0.1:{30090 + int(os.environ.get('LAB_PORT_OFFSET', '
 REPLICAS = {"api": 2, "worker": 1, "traffic": 1}
 DONE = {"Completed", "RolledBack", "Aborted", "Contested"}
 Json = dict[str, Any]
+# What an API server says that goes, is gone, or has only just come.
+AWAY = re.compile(r"refused|EOF|timeout|i/o|TLS|not ready|etcdserver|orbidden|a resource type")
 
 
 class Failed(AssertionError):
@@ -36,7 +38,7 @@ def kubectl(*args: str, told: str | None = None, patience: float = 60, check: bo
         done = subprocess.run(
             ["kubectl", *args], input=told, capture_output=True, text=True, check=False, timeout=180
         )
-        away = re.search(r"refused|EOF|timeout|i/o|TLS|not ready|etcdserver", done.stderr)
+        away = AWAY.search(done.stderr)
         if done.returncode == 0 or not away or time.monotonic() > deadline:
             break
         pause(1)

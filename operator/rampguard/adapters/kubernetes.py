@@ -21,6 +21,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from rampguard.core.model import Ref
 from rampguard.ports import (
     Conflict,
+    Forbidden,
     Gone,
     Json,
     NotFound,
@@ -385,6 +386,9 @@ def _wait(header: str | None) -> timedelta | None:
     return min(timedelta(seconds=int(header)), LONGEST_WAIT)
 
 
+_NO_RIGHT = re.compile(r" cannot \S+ resource ")  # of the authorizer; admission says it otherwise
+
+
 def _error(
     call: _Call, status: int, answer: Any, retry_after: timedelta | None = None
 ) -> RampError:
@@ -392,8 +396,12 @@ def _error(
     said = answer if isinstance(answer, dict) else {}
     words = f"{call}: {said.get('message') or f'HTTP {status} without a message'}"
     match status:
-        case HTTPStatus.NOT_FOUND:
+        case HTTPStatus.NOT_FOUND if (said.get("details") or {}).get("name"):
             return NotFound(words)
+        case HTTPStatus.NOT_FOUND:  # of the kind, not of the object: as while a server starts
+            return Unavailable(f"{words}; the API server does not serve this kind, or not yet")
+        case HTTPStatus.FORBIDDEN if _NO_RIGHT.search(words):
+            return Forbidden(words)
         case HTTPStatus.CONFLICT:
             return Conflict(words)
         case HTTPStatus.GONE:

@@ -47,6 +47,11 @@ def saying(value: object) -> str:
     return words if len(words) <= LONGEST_SAYING else f"{words[: LONGEST_SAYING - 1]}…"
 
 
+def printable(words: str) -> str:
+    """Return words without what moves a terminal's cursor, its colours or its direction."""
+    return "".join(c if c.isprintable() else " " for c in words)
+
+
 def named(value: object, name: str) -> Json:
     """Return the first object of a list that has the name; {} where there is none."""
     return next((item for item in items(value) if item.get("name") == name), {})

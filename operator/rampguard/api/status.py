@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from rampguard.api import engine
-from rampguard.api.raw import Json, items, number, part, saying, text
+from rampguard.api.raw import Json, items, number, part, printable, saying, text
 from rampguard.core import model
 from rampguard.core.durations import show_duration
 from rampguard.core.model import (
@@ -335,7 +335,7 @@ def _original(original: Original | None) -> str | None:
 
 def _cut(words: str, limit: int = 1024) -> str:
     """Return words that the schema takes: bounded, and without control characters."""
-    clean = "".join(c if c.isprintable() else " " for c in words)
+    clean = printable(words)
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
 
 

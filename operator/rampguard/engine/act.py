@@ -20,7 +20,7 @@ from rampguard.core.model import (
 from rampguard.core.plan import Plan
 from rampguard.core.targets import find
 from rampguard.engine.sight import Sight
-from rampguard.ports import Conflict, Json, NotFound, Refused, Resource, World
+from rampguard.ports import Conflict, Forbidden, Json, NotFound, Refused, Resource, World
 
 TRIES = 5  # against the Deployment controller, which writes its status all the time
 
@@ -122,6 +122,8 @@ async def _write(
 
     try:
         deployments[name] = await _pinned(plan, workload, deployments[name], change, world)
+    except Forbidden:
+        raise  # a lost right would refuse the way back as well, and may be back in a moment
     except (Refused, NotFound) as error:
         return Outcome(write, refused=f"{name}: {error}")
     return Outcome(write)

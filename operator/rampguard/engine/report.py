@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
+from rampguard.api.raw import printable
 from rampguard.core.model import (
     Applying,
     Decision,
@@ -91,9 +92,10 @@ def event(plan: Plan, note: Note, world: World) -> Json:
 
 def crop(text: str) -> str:
     """Return a text that an Event takes: at most 1 kB, cut between characters."""
-    raw = text.encode()
+    clean = printable(text)
+    raw = clean.encode()
     if len(raw) <= NOTE_BYTES:
-        return text
+        return clean
     return raw[: NOTE_BYTES - 3].decode(errors="ignore") + "…"
 
 

@@ -16,6 +16,7 @@ from rampguard.adapters.kubernetes import KubernetesCluster, Limits
 from rampguard.core.model import Ref
 from rampguard.ports import (
     Conflict,
+    Forbidden,
     Gone,
     Json,
     NotFound,
@@ -227,6 +228,7 @@ async def test_a_list_that_ages_between_pages_is_asked_for_in_one_piece():
 # --- refusals ------------------------------------------------------------------------------------
 
 UID = [{"field": "metadata.uid", "reason": "FieldValueInvalid"}]
+NO_RIGHT = 'deployments.apps "api" is forbidden: User "u" cannot patch resource "deployments" in'
 VALUE = [{"field": "spec.replicas", "reason": "FieldValueInvalid"}]
 
 
@@ -236,7 +238,8 @@ VALUE = [{"field": "spec.replicas", "reason": "FieldValueInvalid"}]
         (refusal(400), Refused),
         (refusal(401), Unavailable),
         (refusal(403), Refused),
-        (refusal(404), NotFound),
+        (refusal(403, NO_RIGHT), Forbidden),
+        (refusal(404), Unavailable),
         (refusal(409), Conflict),
         (refusal(410), Gone),
         (refusal(415), Refused),
@@ -251,8 +254,9 @@ VALUE = [{"field": "spec.replicas", "reason": "FieldValueInvalid"}]
         (always(200, b"<html>welcome</html>"), TimedOut),
         (always(200, b'{"kind": "Depl'), TimedOut),
         (always(200, b"[]"), TimedOut),
-        (always(404, b"page not found"), NotFound),
-        (always(404, b'["page not found"]'), NotFound),
+        (always(404, b'{"message": "no api", "details": {"name": "api"}}'), NotFound),
+        (always(404, b"page not found"), Unavailable),
+        (always(404, b'["page not found"]'), Unavailable),
     ],
 )
 async def test_each_answer_to_a_write_has_one_meaning(handler, expected):
