@@ -20,6 +20,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         subprocess.run(["kubectl", *gone], check=False, capture_output=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give real pods their time."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput") and lab_is_up():
         subprocess.run(["kubectl", *INSTALLED, "--replicas=1"], check=False, capture_output=True)
