@@ -152,6 +152,16 @@ def test_growth_of_several_processes_in_one_bin_adds() -> None:
     assert fold((1, "list", 3), (1, "list", 4), (2, "tree", 1), until=2).bins == (Reading(1, 7),)
 
 
+def test_later_bins_are_there_after_those_that_were() -> None:
+    since = replace(FRESH, counted_to=T + 4 * MINUTE, bins=(Reading(1, 1), Reading(2, 2)))
+    assert fold((9, "list", 5), since=since, until=10).bins == (
+        *since.bins,
+        Reading(),
+        Reading(),
+        Reading(treatment=5),
+    )
+
+
 def test_bins_without_growth_are_there_all_the_same() -> None:
     assert fold(until=10).bins == (Reading(),) * 5
     assert fold(until=9).bins == (Reading(),) * 5
@@ -197,6 +207,8 @@ def test_an_onset_sums_all_bins_from_it_to_now() -> None:
         (10 * MINUTE, LOOK, LOOK, 20),
         (HOUR, LOOK, MINUTE, 60),
         (6 * HOUR, LOOK, 4 * MINUTE, 90),
+        (8 * HOUR, LOOK, 5 * MINUTE, 96),
+        (8 * HOUR + MINUTE, LOOK, timedelta(minutes=5, seconds=30), 88),
         (DAY, LOOK, 15 * MINUTE, 96),
         (72 * HOUR, LOOK, 15 * MINUTE, 288),
         (73 * HOUR, LOOK, timedelta(minutes=15, seconds=30), 283),
