@@ -40,6 +40,7 @@ from scenes import (
 )
 
 BAR = 0.2  # ms, of a decision
+PATIENCE = 30  # seconds for all calls of a decision, beside others on the machine
 OUR = plan()
 BACK = restoring(Reason.GUARDRAIL_BREACHED)
 LEFT = covered(leftovers=(Lag("api-x", "still runs 50"),))
@@ -71,7 +72,7 @@ def main(calls: int) -> None:
     for name, size in made.items():
         DECISIONS[f"Soaking: a look, the {name} ramp"] = (size.plan, size.state, size.seen)
     decisions = ((f"decide, {what}", partial(decide, *told)) for what, told in DECISIONS.items())
-    times_table(((what, measured(call, calls)) for what, call in decisions), BAR)
+    times_table(((what, measured(call, calls, PATIENCE)) for what, call in decisions), BAR)
     steps = (step for name, size in made.items() for step in around(name, size))
     times_table((what, measured(call, calls)) for what, call in steps)
 
