@@ -36,10 +36,12 @@ def group(pod: Json) -> dict[str, object]:
     """Return the address of a pod, with the labels that its series bear."""
     metadata = pod["metadata"]
     port = metadata["annotations"].get("prometheus.io/port", "8080")
+    address = pod["status"]["podIP"]
+    host = f"[{address}]" if ":" in address else address
     labels = metadata.get("labels", {})
     app = labels.get("app.kubernetes.io/name") or labels.get("app", "")
     named = {"namespace": metadata["namespace"], "pod": metadata["name"], "app": app}
-    return {"targets": [f"{pod['status']['podIP']}:{port}"], "labels": named}
+    return {"targets": [f"{host}:{port}"], "labels": named}
 
 
 class Discovery(BaseHTTPRequestHandler):

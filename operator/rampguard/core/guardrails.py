@@ -26,6 +26,7 @@ SEVERITY = (
     Verdict.NO_DATA,
     Verdict.BREACHED,
 )
+WORDS = 512  # characters of a server's that a judgement keeps
 CAUSED_WITHIN = timedelta(minutes=30)  # later harm without a concurrent control may be another's
 
 
@@ -203,7 +204,7 @@ def no_data(guardrail: Guardrail, why: str) -> Judgement:
         name=guardrail.name,
         type=guardrail.type,
         verdict=Verdict.NO_DATA,
-        why=why,
+        why=why[:WORDS],
         limit=_limit_text(guardrail) if guardrail.query else "",
         query=guardrail.query or "",
         dry_run=guardrail.dry_run,

@@ -261,7 +261,6 @@ class Finding:
     verdict: Verdict
     evidence: str
     late: bool = False
-    judgements: tuple[Judgement, ...] = ()
 
 
 # --- remembered: the status ----------------------------------------------------------------------

@@ -42,6 +42,8 @@ from rampguard.core.restore import roll_back
 from rampguard.core.start import apply_step
 from rampguard.core.targets import advance, taken
 
+WORDS, EVIDENCE = 80, 512  # characters that a finding keeps: of a server's answer, and in all
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -211,16 +213,16 @@ def _finding(  # noqa: PLR0913 - the facts of a record
         verdict=verdict,
         evidence=evidence_text(look.judgements),
         late=late,
-        judgements=look.judgements,
     )
 
 
 def evidence_text(judgements: tuple[Judgement, ...]) -> str:
-    """Say what was seen of each guardrail, for one line."""
-    return "; ".join(
-        " ".join(part for part in (j.name, j.value or j.why, j.interval) if part)
+    """Say what was seen of each guardrail, for one line; it is kept for every finding."""
+    text = "; ".join(
+        " ".join(part for part in (j.name, j.value or j.why[:WORDS], j.interval) if part)
         for j in judgements
     )
+    return text if len(text) <= EVIDENCE else f"{text[: EVIDENCE - 1]}…"
 
 
 def _told(finding: Finding) -> Note:

@@ -87,7 +87,6 @@ def test_a_port_may_be_asked_for(discovery):
     assert discovery.group(asked)["targets"] == ["10.244.0.7:9102"]
 
 
-@pytest.mark.xfail(reason="the address is not put into brackets")
 def test_an_address_of_ipv6_stands_in_brackets(discovery):
     assert discovery.group(pod(ip="fd00:10:244::7"))["targets"] == ["[fd00:10:244::7]:8080"]
 
