@@ -47,6 +47,8 @@ async def _signal(plan: Plan, guardrail: Guardrail, at: datetime, world: World, 
     judged = judge_threshold(plan, guardrail, await _points(plan, guardrail, at, at, world), at, at)
     if judged.value == "":
         raise NothingSeenError(judged.why)
+    if judged.why:  # else the ramp would be taken back for what it did not do
+        raise NothingSeenError(f"{judged.value} is beyond its limit already, {judged.limit}")
 
 
 async def _blind(asking: Awaitable[object]) -> str:

@@ -364,9 +364,10 @@ async def test_one_missing_signal_hides_no_other(world, metrics):
     assert [one.split(":")[0] for one in await missing(world)] == ["p95"]
 
 
-async def test_a_signal_beyond_its_limit_is_a_signal(world, metrics):
+async def test_what_is_beyond_its_limit_already_is_not_the_ramps_to_answer_for(world, metrics):
     answer(metrics, lambda after: 9.0)
-    assert await missing(world) == ()
+    (why,) = await missing(world)
+    assert why.startswith("p95: 9 is beyond its limit already, 0.8 or less")
 
 
 async def test_a_dry_run_needs_no_signal(world, metrics):
