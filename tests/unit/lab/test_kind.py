@@ -49,8 +49,8 @@ def test_the_context_of_this_lab_may_be_used(says):
 
 
 def test_the_context_of_another_lab_is_refused_with_the_variable_that_names_it(says):
-    says("kubectl", "echo kind-rampguard-ci")
-    with pytest.raises(LabError, match="LAB_NAME=rampguard-ci names it"):
+    says("kubectl", "echo kind-rampguard-another")
+    with pytest.raises(LabError, match="LAB_NAME=rampguard-another names it"):
         kind.use_existing()
 
 
