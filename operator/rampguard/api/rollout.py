@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from rampguard.api.raw import Json, number, part
 
+LEEWAY = timedelta(minutes=1)  # until a pod that was killed is gone from the API
 ENDLESS = 2**31 - 1  # progressDeadlineSeconds of a Deployment without a deadline
 
 
@@ -31,9 +32,14 @@ def desired(deployment: Json) -> int:
 
 
 def progress_deadline(deployment: Json) -> timedelta:
-    """Return progressDeadlineSeconds; zero for a Deployment that has none on purpose."""
+    """Return how long a rollout may stand still without anything being wrong.
+
+    progressDeadlineSeconds, where there is one; and never less than old pods may take to end.
+    """
     deadline = seconds(part(deployment, "spec").get("progressDeadlineSeconds"), 600)
-    return timedelta(0) if deadline >= timedelta(seconds=ENDLESS) else deadline
+    pod = part(deployment, "spec", "template", "spec")
+    leaving = seconds(pod.get("terminationGracePeriodSeconds"), 30) + LEEWAY
+    return leaving if deadline >= timedelta(seconds=ENDLESS) else max(deadline, leaving)
 
 
 def seconds(value: object, default: int = 0) -> timedelta:

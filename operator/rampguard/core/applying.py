@@ -16,7 +16,7 @@ from rampguard.core.model import (
     Soaking,
     State,
 )
-from rampguard.core.moves import ask_person, grown, note, overdue, patience, told_once
+from rampguard.core.moves import ask_person, grown, note, overdue, patience, told_once, without_gate
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
@@ -112,7 +112,8 @@ def _soak(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decis
     text = f"at {value}% until {until:%Y-%m-%dT%H:%M:%SZ}"
     started = note(Reason.SOAK_STARTED, f"soak started: {text}", stage.step, t0.isoformat())
     return Decision(
-        state=replace(state, stage=soaking, mixed=mixed),
+        # A question about pods that came after all is void; an answer to it must open nothing.
+        state=replace(without_gate(state, "breach"), stage=soaking, mixed=mixed),
         because=Because(Reason.SOAKING, text),
         notes=(proven, started),
         look_again_in=plan.tempo.scrape,

@@ -15,6 +15,7 @@ from rampguard.core.model import (
     Coverage,
     Decision,
     Ended,
+    Evidence,
     GitopsPolicy,
     Judgement,
     Observation,
@@ -155,10 +156,19 @@ def _stalled(plan: Plan, seen: Observation, decision: Decision, phase: Phase) ->
         case RollingBack(progress=progress) if overdue(plan, seen, progress):
             text = f"the rollback is not proven: {_leftovers(seen)}; it goes on trying"
             return _stall(Reason.ROLLBACK_OVERDUE, text)
+        case Soaking(evidence=evidence) if _unproven_for(evidence, seen) > plan.ask.max_hold:
+            text = (
+                f"{because.message}; nothing is counted until they are; repair the pods, or abort"
+            )
+            return _stall(Reason.PODS_LOST, text)
         case Soaking(evidence=evidence) if blind_for(evidence, seen.now) > plan.ask.max_hold:
             return _stall(Reason.BLIND, f"{because.message}; let Prometheus answer, or abort")
         case _:
             return None
+
+
+def _unproven_for(evidence: Evidence, seen: Observation) -> timedelta:
+    return seen.now - evidence.unproven_since if evidence.unproven_since else timedelta(0)
 
 
 def _holds(kind: ConditionType, reason: Reason, message: str = "") -> _Fact:
@@ -253,11 +263,10 @@ def _guardrails(plan: Plan, stage: Stage) -> Iterator[_Fact]:
     if not told:
         return
     verdict = worst(told)
-    if (
-        isinstance(stage, Soaking)
-        and stage.evidence.blind_since
-        and verdict is not Verdict.BREACHED
-    ):
+    blind = isinstance(stage, Soaking) and (
+        stage.evidence.blind_since or stage.evidence.unproven_since
+    )
+    if blind and verdict is not Verdict.BREACHED:
         verdict = Verdict.NO_DATA
     holds, reason = {
         Verdict.WITHIN_TOLERANCE: (True, Reason.ALL_WITHIN),

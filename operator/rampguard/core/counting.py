@@ -78,9 +78,12 @@ def folded(
 def closed(evidence: Evidence, size: timedelta) -> Evidence:
     """Return evidence without its open bin: what is remembered.
 
-    Nothing of it is counted twice: counted_to is where the next look goes on.
+    Nothing of it is counted twice: counted_to is where the next look goes on. In a soak that is
+    held for very long the last bin stays open, and all of it is remembered: memory is bounded.
     """
     whole = (evidence.counted_to - evidence.t0) // size
+    if whole >= MOST:
+        return evidence
     return _with(evidence, evidence.bins[:whole], evidence.t0 + whole * size)
 
 
@@ -108,7 +111,7 @@ def _with(evidence: Evidence, bins: tuple[Reading, ...], to: datetime) -> Eviden
 
 def _bin(evidence: Evidence, at: datetime, size: timedelta) -> int:
     """Return the bin of an instant: what was counted up to a boundary lies before it."""
-    return max(0, math.ceil((at - evidence.t0) / size) - 1)
+    return min(max(0, math.ceil((at - evidence.t0) / size) - 1), MOST - 1)
 
 
 def _key(series: Series) -> Key:

@@ -340,6 +340,7 @@ class RollingBack:
     from_step: int
     progress: Progress
     ends_contested: bool = False
+    ours: tuple[EnvValue, ...] = ()  # what we may have written before; empty: any of the plan
     written: tuple[str, ...] = ()  # targets seen to carry the original again
     judged: tuple[Judgement, ...] = ()
 
@@ -457,6 +458,7 @@ class State:
     seq: int = 0
     gates: tuple[Gate, ...] = ()
     approved: tuple[str, ...] = ()  # gates that a person opened
+    voided: tuple[str, ...] = ()  # gates whose question fell away
     abort: Leave | None = None  # latched when seen; None: not asked
     findings: tuple[Finding, ...] = ()
     rollback: RollbackRecord | None = None  # None: no rollback began

@@ -47,8 +47,16 @@ def gate_open(state: State, kind: str) -> Gate | None:
 
 
 def without_gate(state: State, kind: str) -> State:
-    """Return the state without the open gates of a kind: what they asked is void."""
-    return replace(state, gates=tuple(g for g in state.gates if not _is(g.name, kind)))
+    """Return the state without the open gates of a kind: what they asked is void.
+
+    Their names count as used: the next question has another, which no late answer fits.
+    """
+    void = tuple(g.name for g in state.gates if _is(g.name, kind))
+    return replace(
+        state,
+        gates=tuple(g for g in state.gates if g.name not in void),
+        voided=(*state.voided, *void),
+    )
 
 
 def was_approved(state: State, kind: str) -> bool:
@@ -66,7 +74,7 @@ def ask_person(
     """
     if gate_open(state, kind):
         return state, ()
-    used = {*state.approved, plan.ask.approve}
+    used = {*state.approved, *state.voided, plan.ask.approve}
     name = next(n for n in (kind, *(f"{kind}-{i}" for i in range(2, 99))) if n not in used)
     gate = Gate(name=name, since=now, why=why, generation=plan.ask.generation)
     asked = note(Reason.APPROVAL_ASKED, f"gate {name} waits for a person: {why}", name)

@@ -97,14 +97,14 @@ def look_instants(
 
     A settled instant lies one scrape interval back, so that asking again gives the same answer.
     Findings and the end of the soak are judged at their own instants, the rest on a grid from T0.
+    While not every pod is proven neither is due: but what needs no count is still looked at.
     """
     settled = now - plan.tempo.scrape
-    if stage.evidence.unproven_since is not None:
-        settled = min(settled, stage.evidence.unproven_since)
     steps = (settled - stage.since) // plan.tempo.look
-    instants = {stage.since + after for after in due_findings(plan, stage, recorded, settled)}
+    sure = min(settled, stage.evidence.unproven_since or settled)
+    instants = {stage.since + after for after in due_findings(plan, stage, recorded, sure)}
     end = soak_end(plan, stage)
-    if stage.since < end <= settled:
+    if stage.since < end <= sure:
         instants.add(end)
     if steps > 0:
         instants.add(stage.since + steps * plan.tempo.look)

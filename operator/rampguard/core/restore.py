@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from rampguard.core.durations import show_seconds
 from rampguard.core.model import (
     Action,
+    Applying,
     Because,
     Decision,
     DropFinalizer,
     DropStamp,
     Ended,
+    EnvValue,
     Leave,
     Note,
     Observation,
@@ -54,6 +56,7 @@ def roll_back(
         from_step=step_of(plan, stage),
         progress=Progress(began=seen.now, grew=seen.now),
         ends_contested=contested,
+        ours=_ours(plan, stage),
         judged=stage.judged if isinstance(stage, Soaking) else (),
     )
     begun = replace(
@@ -80,7 +83,7 @@ def roll_back(
 
 def rolling_back(plan: Plan, state: State, stage: RollingBack, seen: Observation) -> Decision:
     """Write the originals that are still missing, then wait until no pod runs our value."""
-    places = restoration(plan, state, seen, stage.written)
+    places = restoration(plan, state, seen, stage)
     written = carried(places, stage.written)
     stage = replace(
         stage,
@@ -91,7 +94,7 @@ def rolling_back(plan: Plan, state: State, stage: RollingBack, seen: Observation
     state = replace(state, stage=stage)
     writes = tuple(w for p in places if (w := missing_write(plan, p)) is not None)
     if not writes and all(_is_back(p) for p in places):
-        return _verified(plan, state, stage, seen)
+        return _verified(plan, state, stage, seen, places)
     state, notes = _overdue(plan, state, stage, seen)
     return Decision(
         state=state,
@@ -143,6 +146,19 @@ def originals_from_stamps(plan: Plan, seen: Observation) -> tuple[Original, ...]
     )
 
 
+def _ours(plan: Plan, stage: Stage) -> tuple[EnvValue, ...]:
+    """Return the values that targets may carry by us; any other one is somebody else's."""
+    match stage:
+        case Soaking(step=step):
+            return (plan.literal(step),)
+        case Applying(step=step) if step:
+            return (plan.literal(step), plan.literal(step - 1))
+        case Applying(step=step):
+            return (plan.literal(step),)
+        case _:
+            return ()
+
+
 def step_of(plan: Plan, stage: Stage) -> int:
     """Return the step that a stage is about; of an ended ramp the last one."""
     return getattr(stage, "step", plan.last)
@@ -171,11 +187,13 @@ def _is_back(place: Place) -> bool:
     return pods is not None and not pods.unreadable and pods.settled and not pods.leftovers
 
 
-def _verified(plan: Plan, state: State, stage: RollingBack, seen: Observation) -> Decision:
+def _verified(
+    plan: Plan, state: State, stage: RollingBack, seen: Observation, places: tuple[Place, ...]
+) -> Decision:
     record = state.rollback or RollbackRecord(because=stage.because, started_at=stage.since)
     done = replace(state, rollback=replace(record, proven_at=seen.now))
     outcome = Outcome.CONTESTED if stage.ends_contested else Outcome.ROLLED_BACK
-    text = f"{_all_back(plan, stage, seen)}; {STICKY}"
+    text = f"{_all_back(plan, stage, seen)}{_not_looked_at(places)}; {STICKY}"
     verified = note(Reason.ROLLBACK_VERIFIED, text, seen.now.isoformat())
     because = stage.because if stage.ends_contested else _undone(plan, done, stage)
     decision = end(done, seen, outcome, because, share=plan.ask.origin, judged=stage.judged)
@@ -191,6 +209,13 @@ def _all_back(plan: Plan, stage: RollingBack, seen: Observation) -> str:
     if not desired:
         return f"no pod runs {plan.ask.env}={plan.values[stage.from_step]} any more"
     return f"{sum(one.proven for one in pods)} of {desired} pods run {pods[0].runs} again"
+
+
+def _not_looked_at(places: tuple[Place, ...]) -> str:
+    """Name the targets of which nothing can be said any more; empty: there are none."""
+    gone = [p.original.deployment for p in places if p.standing is Standing.GONE]
+    listed = ", ".join(gone)
+    return f"; {listed}: gone or replaced, pods that it left were not looked at" if gone else ""
 
 
 def _undone(plan: Plan, state: State, stage: RollingBack) -> Because:

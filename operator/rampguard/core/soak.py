@@ -193,7 +193,8 @@ def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterat
     A due look without data waits for maxBlind: Prometheus may yet tell what was.
     """
     stage = watched.stage
-    due = due_findings(plan, stage, watched.state.findings, look.at)
+    sure = min(look.at, stage.evidence.unproven_since or look.at)
+    due = due_findings(plan, stage, watched.state.findings, sure)
     verdict = worst(serious(plan, look.judgements))
     for after in due:
         instant = stage.since + after

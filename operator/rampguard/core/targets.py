@@ -12,6 +12,7 @@ from rampguard.core.model import (
     EnvValue,
     Observation,
     Original,
+    RollingBack,
     State,
     Workload,
     Write,
@@ -52,13 +53,12 @@ def advance(
 
 
 def restoration(
-    plan: Plan, state: State, seen: Observation, written: tuple[str, ...]
+    plan: Plan, state: State, seen: Observation, stage: RollingBack
 ) -> tuple[Place, ...]:
-    """Return every target against its original, last one first; before: any value of ours."""
-    ours = {EnvValue(str(value)) for value in plan.values}
-    return tuple(
-        _place(plan, o, seen, _Change(o.value, ours), written) for o in reversed(state.originals)
-    )
+    """Return every target against its original, last one first; before: a value of ours."""
+    ours = stage.ours or tuple(EnvValue(str(value)) for value in plan.values)
+    change = tuple((o, _Change(o.value, ours)) for o in reversed(state.originals))
+    return tuple(_place(plan, o, seen, one, stage.written) for o, one in change)
 
 
 def missing_write(plan: Plan, place: Place) -> Write | None:

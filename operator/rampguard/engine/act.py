@@ -10,8 +10,10 @@ from rampguard.core.model import (
     Decision,
     DropFinalizer,
     DropStamp,
+    Ended,
     Original,
     Ref,
+    RollingBack,
     Stamp,
     Target,
     Workload,
@@ -36,22 +38,33 @@ class Outcome:
 async def fence(plan: Plan, decision: Decision, sight: Sight, world: World) -> Sight:
     """Stamp every target that still stands as it was seen; Conflict if one does not.
 
-    In the order of names, so that two ramps that want the same targets never hold one each.
+    In the order of names, so that two ramps that want the same targets never hold one each. What
+    the API server refuses to stamp is told, and its target left alone: no way back of the others
+    waits for it.
     """
-    deployments = dict(sight.deployments)
+    deployments, unfenced = dict(sight.deployments), {}
     for original in sorted(decision.state.originals, key=lambda o: o.target):
         workload = find(original, sight.seen)
         if workload is None:
             continue
         stamp = _stamp(plan, decision, original, world)
-        deployments[original.deployment] = await _pinned(
-            plan,
-            workload,
-            deployments[original.deployment],
-            _stamping(plan, original, stamp, world),
-            world,
-        )
-    return replace(sight, deployments=deployments)
+        try:
+            deployments[original.deployment] = await _pinned(
+                plan,
+                workload,
+                deployments[original.deployment],
+                _stamping(plan, original, stamp, world),
+                world,
+            )
+        except Refused as error:
+            if isinstance(error, Forbidden) and not _goes_back(decision):
+                raise
+            unfenced[original.target] = f"{original.deployment}: {error}"
+    return replace(sight, deployments=deployments, unfenced=unfenced)
+
+
+def _goes_back(decision: Decision) -> bool:
+    return isinstance(decision.state.stage, RollingBack | Ended)
 
 
 async def act(plan: Plan, decision: Decision, sight: Sight, world: World) -> tuple[Outcome, ...]:
@@ -69,7 +82,10 @@ async def act(plan: Plan, decision: Decision, sight: Sight, world: World) -> tup
                 if workload is None:
                     continue
                 fenced = replace(workload, stamp=stamp)
-                outcome = await _write(plan, action, deployments, fenced, world)
+                if words := sight.unfenced.get(action.original.target):
+                    outcome = Outcome(action, refused=words)
+                else:
+                    outcome = await _write(plan, action, deployments, fenced, world)
                 outcomes.append(outcome)
                 if outcome.refused and action.value != action.original.value:
                     break
@@ -122,9 +138,9 @@ async def _write(
 
     try:
         deployments[name] = await _pinned(plan, workload, deployments[name], change, world)
-    except Forbidden:
-        raise  # a lost right would refuse the way back as well, and may be back in a moment
     except (Refused, NotFound) as error:
+        if isinstance(error, Forbidden) and write.value != write.original.value:
+            raise  # a lost right would refuse the way back as well, and may be back in a moment
         return Outcome(write, refused=f"{name}: {error}")
     return Outcome(write)
 

@@ -79,10 +79,16 @@ def _with_pods(
         fleet,
         _wanted(plan, state, workload),
         now=sight.seen.now,
-        ours=tuple(EnvValue(str(value)) for value in plan.values),
+        ours=_ours(plan, state),
         min_pods=target.min_pods,
     )
     return replace(workload, coverage=pods)
+
+
+def _ours(plan: Plan, state: State) -> tuple[EnvValue, ...]:
+    """Return the values of which no pod may be left when a rollback is proven."""
+    written = state.stage.ours if isinstance(state.stage, RollingBack) else ()
+    return written or tuple(EnvValue(str(value)) for value in plan.values)
 
 
 def _wanted(plan: Plan, state: State, workload: Workload) -> EnvValue | None:

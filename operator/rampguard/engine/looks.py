@@ -22,7 +22,7 @@ async def take_looks(
 ) -> tuple[Look, ...]:
     """Judge every guardrail at every instant; one that cannot see is NoData, and says why."""
     looker = _Looker(plan, stage, world, pods)
-    return tuple([await looker.look(at) for at in instants])
+    return tuple(await asyncio.gather(*map(looker.look, instants)))
 
 
 async def missing_signals(plan: Plan, world: World, pods: Pods) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ async def _blind(asking: Awaitable[object]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Looker:
-    """Judges one soak at one instant after the other."""
+    """Judges one soak, at any of its instants."""
 
     plan: Plan
     stage: Soaking
@@ -70,20 +70,32 @@ class _Looker:
     pods: Pods
 
     async def look(self, at: datetime) -> Look:
-        counted: Evidence | str
-        try:
-            counted = await self._count(at)
-        except (NothingSeenError, Unavailable, Refused) as error:
-            counted = str(error)
-        judging = (self._judge(one, at, counted) for one in self.plan.ask.guardrails)
-        judgements = tuple(await asyncio.gather(*judging))
+        # All at once: a Prometheus that hangs costs a pass one patience, not one a question.
+        rules = self.plan.ask.guardrails
+        thresholds = tuple(one for one in rules if one.type is GuardrailType.THRESHOLD)
+        counted, told = await asyncio.gather(
+            self._counted(at),
+            asyncio.gather(*(self._threshold(one, at) for one in thresholds)),
+        )
+        found = {one.name: one for one in told}
+        judgements = tuple(found.get(one.name) or self._exposure(one, counted) for one in rules)
         return Look(at=at, evidence=self._remembered(counted), judgements=judgements)
 
+    async def _counted(self, at: datetime) -> Evidence | str:
+        """Return what was counted, or why nothing can be."""
+        try:
+            return await self._count(at)
+        except (NothingSeenError, Unavailable, Refused) as error:
+            return str(error)
+
     async def _count(self, at: datetime) -> Evidence:
-        rules = self.plan.ask.guardrails
-        if not any(one.type is GuardrailType.EXPOSURE_BALANCE for one in rules):
-            return self.stage.evidence
-        return await to_assignments(self.plan, self.world, self.pods).count(self.stage, at)
+        """Count up to an instant; nothing from when on not every pod is proven."""
+        before, rules = self.stage.evidence, self.plan.ask.guardrails
+        until = min(at, before.unproven_since or at)
+        counts = any(one.type is GuardrailType.EXPOSURE_BALANCE for one in rules)
+        if not counts or until <= before.counted_to:
+            return before
+        return await to_assignments(self.plan, self.world, self.pods).count(self.stage, until)
 
     def _remembered(self, counted: Evidence | str) -> Evidence:
         """Return the closed bins: what was once counted is never asked for again."""
@@ -94,11 +106,7 @@ class _Looker:
         after = closed(counted, size)
         return after if after.counted_to > before.counted_to else before
 
-    async def _judge(
-        self, guardrail: Guardrail, at: datetime, counted: Evidence | str
-    ) -> Judgement:
-        if guardrail.type is GuardrailType.THRESHOLD:
-            return await self._threshold(guardrail, at)
+    def _exposure(self, guardrail: Guardrail, counted: Evidence | str) -> Judgement:
         query = to_assignments(self.plan, self.world, self.pods).query
         if isinstance(counted, str):
             return replace(no_data(guardrail, counted), query=query)

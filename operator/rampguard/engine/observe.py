@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from rampguard.api.apply import apply_body
 from rampguard.api.finalizer import is_held
 from rampguard.api.workload import to_workload
+from rampguard.core.durations import show_duration
 from rampguard.core.model import (
     Ended,
     Observation,
@@ -26,6 +28,8 @@ from rampguard.engine.looks import missing_signals, take_looks
 from rampguard.engine.sight import Sight
 from rampguard.ports import Json, NotFound, RampError, Refused, Resource, Unavailable, World
 
+LOOKING = timedelta(seconds=30)  # well within the deadline of a pass
+
 
 async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
     """Look at everything that the stage needs; what cannot be read is told, not guessed."""
@@ -39,7 +43,7 @@ async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
         return Sight(seen)
     try:
         deployments = await _deployments(plan, world)
-        workloads = await _workloads(plan, deployments, world)
+        workloads = await _workloads(plan, state, deployments, world)
         sight = Sight(replace(seen, workloads=workloads), deployments)
         return await _closer(plan, state, sight, world)
     except (Unavailable, Refused) as error:
@@ -51,7 +55,8 @@ async def _closer(plan: Plan, state: State, sight: Sight, world: World) -> Sight
     if isinstance(state.stage, Pending):
         return await _before_start(plan, sight, world)
     sight = await cover(plan, state, sight, world)
-    if isinstance(state.stage, Soaking):
+    asked_to_end = plan.ask.deleting or plan.ask.abort or state.abort
+    if isinstance(state.stage, Soaking) and not asked_to_end:
         return await _looks(plan, state, state.stage, sight, world)
     return sight
 
@@ -78,16 +83,24 @@ async def _deployment(plan: Plan, name: str, world: World) -> Json | None:
 
 
 async def _workloads(
-    plan: Plan, deployments: Mapping[str, Json], world: World
+    plan: Plan, state: State, deployments: Mapping[str, Json], world: World
 ) -> tuple[Workload | None, ...]:
     async def one(target: Target) -> Workload | None:
         found = deployments.get(target.name)
         if found is None:
             return None
-        workload = to_workload(found, target, plan.ask.env)
+        workload = to_workload(found, _as_it_was(target, state), plan.ask.env)
         return replace(workload, stamp_live=await _stamp_live(plan, workload, world))
 
     return tuple(await asyncio.gather(*(one(target) for target in plan.ask.targets)))
+
+
+def _as_it_was(target: Target, state: State) -> Target:
+    """Return a target with the container that was found at the start: more may have come since."""
+    if target.container is not None:
+        return target
+    held = [o.container for o in state.originals if o.deployment == target.name]
+    return replace(target, container=held[0]) if len(held) == 1 else target
 
 
 async def _stamp_live(plan: Plan, workload: Workload, world: World) -> bool:
@@ -146,7 +159,11 @@ async def _looks(plan: Plan, state: State, stage: Soaking, sight: Sight, world: 
     if not instants:
         return sight
     try:
-        looks = await take_looks(plan, stage, instants, world, sight.counted)
+        async with asyncio.timeout(LOOKING.total_seconds()):
+            looks = await take_looks(plan, stage, instants, world, sight.counted)
     except (Unavailable, Refused) as error:
         return replace(sight, seen=replace(sight.seen, look_failed=str(error)))
+    except TimeoutError:
+        text = f"no answer from Prometheus within {show_duration(LOOKING)}"
+        return replace(sight, seen=replace(sight.seen, look_failed=text))
     return replace(sight, seen=replace(sight.seen, looks=looks))

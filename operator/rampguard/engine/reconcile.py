@@ -15,7 +15,7 @@ from rampguard.engine.act import act, fence
 from rampguard.engine.observe import observe
 from rampguard.engine.report import report
 from rampguard.engine.sight import Sight
-from rampguard.ports import Conflict, InvalidSpec, Json, Resource, World
+from rampguard.ports import Conflict, InvalidSpec, Json, NotFound, Resource, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +27,37 @@ class Rest:
 
 
 async def reconcile(ref: Ref, world: World) -> Rest:
-    """Make one pass over one ramp."""
+    """Make one pass over one ramp; NotFound: it is gone."""
     async with asyncio.timeout(world.rules.pass_deadline.total_seconds()):
         ramp = await world.cluster.get(Resource.RAMPS, ref)
         try:
-            ask = to_ask(ramp)
-            state = to_state(ramp, ask)
-        except InvalidSpec as error:
-            return await _refuse(ref, ramp, error, world)
-        plan = make_plan(ask, world.rules.tempo)
-        sight = await observe(plan, state, ramp, world)
-        decision = decide(plan, state, sight.seen)
-        remembered, view = render(plan, sight.seen, decision)
-        decision = replace(decision, state=remembered)
-        if decision.hold_finalizer:
-            ramp = await _hold(ref, ramp, world)
-        if decision.fenced:
-            await _still_stands(ref, ramp, sight, world)
-            sight = await fence(plan, decision, sight, world)
-        # Status first: if we die now, the way back must be written down.
-        await _remember(ref, ramp, to_status(view, remembered), decision, world)
-        outcomes = await act(plan, decision, sight, world)
-        await report(plan, decision, view, outcomes, world)
-        proving = isinstance(remembered.stage, Applying | RollingBack)
-        return Rest(decision.look_again_in, sight.selectors if proving else frozenset())
+            return await _pass(ref, ramp, world)
+        except NotFound as error:  # of a target, or of the ramp since: the next pass sees which
+            raise Conflict(f"{ref}: {error}") from error
+
+
+async def _pass(ref: Ref, ramp: Json, world: World) -> Rest:
+    try:
+        ask = to_ask(ramp)
+        state = to_state(ramp, ask)
+    except InvalidSpec as error:
+        return await _refuse(ref, ramp, error, world)
+    plan = make_plan(ask, world.rules.tempo)
+    sight = await observe(plan, state, ramp, world)
+    decision = decide(plan, state, sight.seen)
+    remembered, view = render(plan, sight.seen, decision)
+    decision = replace(decision, state=remembered)
+    if decision.hold_finalizer:
+        ramp = await _hold(ref, ramp, world)
+    if decision.fenced:
+        await _still_stands(ref, ramp, sight, world)
+        sight = await fence(plan, decision, sight, world)
+    # Status first: if we die now, the way back must be written down.
+    await _remember(ref, ramp, to_status(view, remembered), decision, world)
+    outcomes = await act(plan, decision, sight, world)
+    await report(plan, decision, view, outcomes, world)
+    proving = isinstance(remembered.stage, Applying | RollingBack)
+    return Rest(decision.look_again_in, sight.selectors if proving else frozenset())
 
 
 async def _hold(ref: Ref, ramp: Json, world: World) -> Json:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rampguard.api.fleet import is_ready
-from rampguard.api.selector import label_selector
+from rampguard.api.selector import is_controlled, label_selector
 from rampguard.core.model import Observation
 from rampguard.engine.assignments import Pods
 from rampguard.ports import Json
@@ -20,11 +20,15 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """deployments and owned: by the Deployment's name, as read in this pass."""
+    """deployments and owned: by the Deployment's name, as read in this pass.
+
+    unfenced: the API server's words about each target that it refused to let us stamp.
+    """
 
     seen: Observation
     deployments: Mapping[str, Json] = field(default_factory=dict)
     owned: Mapping[str, Owned] = field(default_factory=dict)
+    unfenced: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def selectors(self) -> frozenset[str]:
@@ -33,11 +37,20 @@ class Sight:
 
     @property
     def counted(self) -> Pods:
-        """Return whose metrics count: every pod of a target, also a past one."""
-        owned = self.owned.values()
+        """Return whose metrics count: every pod of a target, also a past one, and nobody else's."""
+        families = frozenset(
+            rs["metadata"]["name"]
+            for name, one in self.owned.items()
+            for rs in one.replicasets
+            if is_controlled(rs, self.deployments[name])
+        )
+        every = Pods(families)
         return Pods(
-            families=frozenset(rs["metadata"]["name"] for one in owned for rs in one.replicasets),
-            ready=frozenset(
-                pod["metadata"]["name"] for one in owned for pod in one.pods if is_ready(pod)
+            families,
+            frozenset(
+                pod["metadata"]["name"]
+                for one in self.owned.values()
+                for pod in one.pods
+                if is_ready(pod) and every.has(pod["metadata"]["name"])
             ),
         )

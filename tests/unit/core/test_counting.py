@@ -237,3 +237,14 @@ def test_bins_of_a_soak_begin_at_its_t0() -> None:
     since = Evidence(t0=later, counted_to=later)
     found = folded(since, [Delta(later + BIN, "list", 1)], ARMS, BIN, later + BIN)
     assert found.bins == (Reading(treatment=1),)
+
+
+def test_a_soak_that_is_held_for_a_week_keeps_its_memory_bounded() -> None:
+    held = FRESH
+    for day in range(1, 8):
+        until = T + day * DAY
+        told = (Delta(until - MINUTE, "tree", 2.0), Delta(until, "list", 1.0))
+        held = closed(folded(held, told, ARMS, MINUTE, until), MINUTE)
+    assert len(held.bins) == 288
+    assert windows(held.bins)[0] == Reading(control=14.0, treatment=7.0)
+    assert held.counted_to == T + 7 * DAY

@@ -106,10 +106,11 @@ INSTANTS: dict[str, tuple[Plan, dict[str, object], timedelta, tuple[timedelta, .
         plan(), {"counted_to": T + 30 * SECOND}, 74 * SECOND, ()),
     "what is counted in part is": (
         plan(), {"counted_to": T + 29 * SECOND}, 74 * SECOND, (30 * SECOND,)),
-    "a lost proof ends the looks at its instant": (
-        plan(), {"unproven_since": T + 70 * SECOND}, HOUR, (MINUTE,)),
-    "a proof that was lost at once leaves nothing to look at": (
-        plan(), {"unproven_since": T}, HOUR + MINUTE, ()),
+    "a lost proof lets nothing fall due, but looks go on": (
+        plan(), {"unproven_since": T + 70 * SECOND}, HOUR + MINUTE, (HOUR + 30 * SECOND,)),
+    "nor the end of a soak": (
+        plan(soak=100 * SECOND, findings=()), {"unproven_since": T + 70 * SECOND}, HOUR,
+        (HOUR - 30 * SECOND,)),
     "a proof that is lost only now hides no settled look": (
         plan(), {"unproven_since": T + 75 * SECOND}, 75 * SECOND, (MINUTE,)),
     "a clock that went back": (plan(), {}, -HOUR, ()),

@@ -263,7 +263,8 @@ def test_a_proof_says_what_the_pods_run_and_that_users_keep_their_arm() -> None:
     (note,) = told(rolled_back(), Reason.ROLLBACK_VERIFIED)
     assert note.message == "8 of 8 pods run 10 again" + sticky
     (none,) = told(rolled_back(None, None), Reason.ROLLBACK_VERIFIED)
-    assert none.message == "no pod runs ROLLOUT=50 any more" + sticky
+    gone = "; worker, api: gone or replaced, pods that it left were not looked at"
+    assert none.message == "no pod runs ROLLOUT=50 any more" + gone + sticky
 
 
 def test_an_end_says_for_how_long_the_value_was_watched() -> None:
