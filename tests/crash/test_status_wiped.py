@@ -38,8 +38,8 @@ async def recover(tale: Tale, way: str) -> str:
                     scene.cluster.delete(Resource.RAMPS, NAME)
         if phase in RIGHT and not held:
             return str(phase)
-        if phase == "Blocked" and not held and not tale.watchman.stamped():
-            return "RolledBack"  # all was back when it was wiped; the harm that stays blocks a start
+        if phase == "Blocked" and not tale.watchman.stamped():
+            return "RolledBack"  # all was back when it was wiped; the harm blocks another start
         wait = await process.look()
         until(scene, scene.now + max(wait, SECOND))
     raise AssertionError(f"no end in sight: {scene.status.get('summary')}")
