@@ -24,7 +24,10 @@ REPLICAS = {"api": 2, "worker": 1, "traffic": 1}
 DONE = {"Completed", "RolledBack", "Aborted", "Contested"}
 Json = dict[str, Any]
 # What an API server says that goes, is gone, or has only just come.
-AWAY = re.compile(r"refused|EOF|timeout|i/o|TLS|not ready|etcdserver|orbidden|a resource type")
+AWAY = re.compile(
+    r"refused|reset|EOF|timeout|deadline|i/o|TLS|http2|not ready|etcdserver|orbidden|nauthorized"
+    r"|logged in|a resource type|unavailable|Internal|unable to handle|lost|canceled"
+)
 
 
 class Failed(AssertionError):
