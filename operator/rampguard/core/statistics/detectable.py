@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from rampguard.core.statistics.odds import (
     ALWAYS,
-    NEVER,
     clipped,
     kullback,
     logistic,
@@ -61,8 +60,6 @@ def detectable_shift(  # noqa: PLR0913 - a share, its limit, and what has to be 
 
     def shown(shift: float) -> float:
         found = max(p0 - shift, 1e-12)
-        if found >= limit:
-            return NEVER
         return demand.surplus(total * kullback(found, clipped(p0)), total * kullback(found, limit))
 
     return _least(shown, tolerance, p0 - 1e-9)
@@ -92,8 +89,8 @@ def detectable_two_sample(
 ) -> float:
     """Return the smallest change of treatment's rate that would have been shown by now.
 
-    treated, control: units. limit: the edge of what is allowed; with a drop the change is a
-    difference of rates, else it is relative to control's. Positive; inf as for a ratio.
+    treated, control: units. limit: the edge of what is allowed, no change among it; with a drop
+    the change is a difference of rates, else relative to control's. Positive; inf as for a ratio.
     """
     if not (treated > 0 and control > 0):
         return ALWAYS

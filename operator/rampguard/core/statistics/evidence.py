@@ -54,10 +54,11 @@ def log_e_counts(  # noqa: PLR0913 - two arms, a null, and two knobs of the kern
 ) -> float:
     """Return ln E against `the ratio of rates is <= limit` (side 1) or `>= limit` (side -1).
 
-    limit > 0: treatment's hits per unit over control's, at the edge of what is allowed. Control
-    may be history: its units are the baseline's. -inf while either has no units.
+    limit: treatment's hits per unit over control's, at the edge of what is allowed. Control
+    may be history: its units are the baseline's. -inf while either has no units, and where every
+    ratio is allowed (limit 0).
     """
-    if not (treatment.units > 0 and control.units > 0):
+    if not (treatment.units > 0 and control.units > 0 and limit > 0):
         return NEVER
     eta0 = math.log(limit) + math.log(treatment.units) - math.log(control.units)
     return log_e_binomial(treatment.hits, control.hits, eta0, side, effects=effects, phi=phi)

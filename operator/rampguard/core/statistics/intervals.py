@@ -14,6 +14,7 @@ from rampguard.core.statistics.roots import bisect, newton
 from rampguard.core.statistics.twosample import Hypothesis, log_e_two_sample
 
 TINY = 1e-200  # a share that is none
+HALVINGS = 40
 WIDEST = 64  # doublings of a ratio, until it counts as unbounded
 
 
@@ -59,7 +60,7 @@ def two_sample_ratio(
         null = Hypothesis(side=side, guess=guess, rho=rho)
         return log_e_two_sample(treatment, control, null, phi=phi) + math.log(alpha)
 
-    if not (treatment.units > 0 and control.hits > 0):
+    if not (treatment.units > 0 and control.units > 0 and control.hits > 0):
         return Interval(0.0, ALWAYS)
     seen = treatment.rate / control.rate
     return Interval(_end(refuted, 1, seen, 0.0), _end(refuted, -1, seen, _reach(refuted, seen)))
@@ -105,7 +106,9 @@ Refuted = Callable[[float, int], float]  # a rate and a side -> ln E less what i
 
 def _end(refuted: Refuted, side: int, seen: float, far: float) -> float:
     """Return the end of what is not refuted, between what was seen and a far end."""
-    return bisect(lambda at: refuted(at, side), seen, far) if refuted(far, side) >= 0 else far
+    if refuted(far, side) < 0:
+        return far
+    return bisect(lambda at: refuted(at, side), seen, far, halvings=HALVINGS)
 
 
 def _reach(refuted: Refuted, seen: float) -> float:

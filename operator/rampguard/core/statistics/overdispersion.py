@@ -1,7 +1,7 @@
 """How much more counts scatter than independent events would: phi, from batches before the ramp.
 
 Source: McCullagh, Nelder 1989, Generalized Linear Models (Pearson's chi-squared over its degrees
-of freedom), with a one-sided 95 % margin for how few the batches are.
+of freedom), with a margin of 1.645 standard errors for how few the batches are.
 """
 
 import math
@@ -22,7 +22,7 @@ FEWEST = 10  # batches that are not empty
 ASSUMED = 2.0  # where no length can be used
 ASSUMED_OF_ERRORS = 5.0
 SLACK = 1.0  # around where log-odds must lie
-SURE = 1.645  # the 95 % point of the normal distribution
+MARGIN = 1.645  # standard errors; of independent events 1 in 10 baselines still lies below 1
 
 Counted = TypeVar("Counted", Arm, Pair)
 
@@ -37,8 +37,8 @@ class Scatter:
 
     @property
     def upper(self) -> float:
-        """The end of a one-sided interval of 95 %."""
-        return self.phi * (1 + SURE * math.sqrt(2 / (self.batches - 1)))
+        """Phi, and 1.645 of its standard errors."""
+        return self.phi * (1 + MARGIN * math.sqrt(2 / (self.batches - 1)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,4 +133,4 @@ def inside(rate: float) -> float:
 
 
 def _once(arm: Arm) -> bool:
-    return arm.units > 0 and 0 <= arm.hits <= arm.units
+    return arm.units > 0 and 0 <= arm.hits <= arm.units < math.inf
