@@ -38,6 +38,8 @@ class Operator:
                     "prometheus": {"default": {"url": prometheus}},
                     "lookInterval": "5s",
                     "scrapeInterval": "5s",
+                    "assignmentLag": "15s",
+                    "historyMinimum": "2m",
                     "namespaces": [namespace],
                     "port": self.port,
                 }
