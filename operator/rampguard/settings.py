@@ -100,6 +100,7 @@ class Settings(_Model):
     scrape_interval: Duration = timedelta(seconds=15)
     assignment_lag: Duration = timedelta(minutes=2)
     history_minimum: Duration = timedelta(hours=1)
+    attribution_window: Duration = timedelta(minutes=30)
     namespaces: tuple[Name, ...] = ()
     namespace_label: str = Field("namespace", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
     pod_label: str = Field("pod", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
@@ -116,6 +117,7 @@ class Settings(_Model):
             scrape=self.scrape_interval,
             lag=self.assignment_lag,
             history=self.history_minimum,
+            caused=self.attribution_window,
         )
 
     @property

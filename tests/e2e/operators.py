@@ -27,6 +27,7 @@ class Operator:
         *,
         prometheus: str = PROMETHEUS,
         environment: Mapping[str, str] = {},
+        **settings: str,
     ) -> None:
         self.port = unused_port()
         self.log = home / f"operator-{self.port}.log"
@@ -42,6 +43,7 @@ class Operator:
                     "historyMinimum": "2m",
                     "namespaces": [namespace],
                     "port": self.port,
+                    **settings,
                 }
             )
         )

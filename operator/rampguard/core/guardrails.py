@@ -28,7 +28,6 @@ SEVERITY = (
     Verdict.BREACHED,
 )
 WORDS = 512  # characters of a server's that a judgement keeps
-CAUSED_WITHIN = timedelta(minutes=30)  # later harm without a concurrent control may be another's
 
 
 def worst(judgements: Iterable[Judgement]) -> Verdict:
@@ -172,7 +171,7 @@ def judge_threshold(
         limits=(guardrail.minimum, guardrail.maximum),
         counted=float(len(points)),
         onset=since if lasts else None,
-        attributable=since is None or since - t0 <= CAUSED_WITHIN,
+        attributable=since is None or since - t0 <= plan.tempo.caused,
         query=guardrail.query or "",
         dry_run=guardrail.dry_run,
     )

@@ -12,7 +12,7 @@ from rampguard.core.baseline import counted, effective, pair
 from rampguard.core.budget import Budget, budget
 from rampguard.core.counting import onsets, spacing, windows
 from rampguard.core.durations import show_duration
-from rampguard.core.guardrails import CAUSED_WITHIN, no_data, not_applicable
+from rampguard.core.guardrails import no_data, not_applicable
 from rampguard.core.model import (
     Baseline,
     Guardrail,
@@ -107,7 +107,7 @@ def judge_errors(  # noqa: PLR0913 - what judge_drop takes, and the last 120 s
     if not parts:
         return _held(guardrail, stage)
     judged = _joined(guardrail, parts, limits=(None, limit), counted=_total(bins[1]))
-    return _attributed(judged, stage)
+    return _attributed(plan, judged, stage)
 
 
 def kill_switch(
@@ -345,13 +345,13 @@ def _joined(
     )
 
 
-def _attributed(judged: Judgement, stage: Soaking) -> Judgement:
+def _attributed(plan: Plan, judged: Judgement, stage: Soaking) -> Judgement:
     """Say whether harm can be the ramp's: shown between the arms, or begun soon after T0."""
     broken = tuple(p for p in judged.parts if p.verdict is Verdict.BREACHED)
     if not broken or any(p.name == "concurrent" for p in broken):
         return judged
     t0 = stage.evidence.t0
-    soon = any(p.onset is not None and p.onset - t0 <= CAUSED_WITHIN for p in broken)
+    soon = any(p.onset is not None and p.onset - t0 <= plan.tempo.caused for p in broken)
     return replace(judged, attributable=soon or _arms_differ(judged.parts))
 
 
