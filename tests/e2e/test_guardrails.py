@@ -69,7 +69,7 @@ def test_errors_of_everybody_right_after_the_change(
     """The restart broke both arms: only the time before the ramp can show it."""
     back = breaks(soaking, record_property, "errors 20 % in both arms", error_rate_all=0.2)
     assert verdicts(back)["errors"] == "Breached"
-    assert "before the ramp" in back["rollback"]["because"]
+    assert "the time before the ramp" in back["rollback"]["because"]
     assert soaking.only("0")
 
 

@@ -54,7 +54,7 @@ class _Test:
     """
 
     name: str
-    against: str  # "control", "before the ramp"
+    against: str  # "control", "the time before the ramp"
     side: int  # 1: too many, -1: too few
     limit: float  # the ratio at the edge of what is allowed
     windows: tuple[Pair, ...]
@@ -239,7 +239,7 @@ def _history(
     old = Arm(before.hits, before.exposure)
     since = tuple(Pair(Arm(h.all, u.all), old) for h, u in zip(hits, units, strict=True))
     began = t0 + skipped * size
-    name = "the new baseline" if told else "before the ramp"
+    name = "the new baseline" if told else "the time before the ramp"
     return _error_test("history", name, since, limit=limit, phi=before.phi_history, began=began)
 
 
@@ -416,8 +416,10 @@ def _seen_text(side: int, seen: float) -> str:
 
 
 def _ratio(one: Pair) -> str:
-    if not (one.treatment.units > 0 and one.control.units > 0 and one.control.hits > 0):
+    if not (one.treatment.units > 0 and one.control.units > 0):
         return ""
+    if one.control.hits == 0:  # no ratio to nothing
+        return f"{one.treatment.rate:.2%} from 0%" if one.treatment.hits else "1"
     return f"{one.treatment.rate / one.control.rate:.3g}"
 
 
@@ -428,14 +430,14 @@ def _interval(one: Pair, bounds: Interval) -> str:
 
 
 def _number(part: Part) -> float | None:
-    return float(part.value) if part.value and not part.value.endswith("%") else None
+    return None if not part.value or "%" in part.value else float(part.value)
 
 
 def _counts_text(test: _Test, whole: Pair) -> str:
     hits, units = test.what
     treated, control = whole.treatment, whole.control
     told = f"{treated.hits:.0f} {hits} of {treated.units:.0f} {units}"
-    return f"{told}, {test.against} {control.hits:.0f} of {control.units:.0f}"
+    return f"{told}, {test.against}: {control.hits:.0f} of {control.units:.0f}"
 
 
 def _marks(test: _Test) -> tuple[str, ...]:
