@@ -1,4 +1,4 @@
-"""Assignments: what the pods of the targets counted, and when that cannot be known."""
+"""Counters: what the pods of the targets counted, and when that cannot be known."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -6,15 +6,26 @@ from datetime import datetime, timedelta
 import pytest
 
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, Mood
+from rampguard.core.baseline import WINDOW
 from rampguard.core.counting import windows
-from rampguard.core.model import Evidence, PromQL, Reading, Sample, Series, Soaking
+from rampguard.core.model import (
+    Evidence,
+    Guardrail,
+    GuardrailType,
+    PromQL,
+    Reading,
+    Sample,
+    Series,
+    Soaking,
+)
 from rampguard.core.plan import Plan
 from rampguard.engine.counters import (
     MOST_POINTS,
-    Assignments,
+    Counters,
     NothingSeenError,
     Pods,
-    to_assignments,
+    count,
+    lately,
 )
 from rampguard.ports import BadQuery, Refused, Rules, Unavailable, World
 from scenes import HOUR, MINUTE, SECOND, SHARE, T, plan, soaking
@@ -82,8 +93,15 @@ def serve(metrics: FakeMetrics, pod: str, tree: float = 0.5, both: float = 1.0, 
     ]
 
 
-def assignments(world: World, pods: Pods = PODS, of: Plan = ALONE) -> Assignments:
-    return to_assignments(of, world, pods)
+def counters(
+    world: World, pods: Pods = PODS, of: Plan = ALONE, selector: str = COUNTER
+) -> Counters:
+    return Counters(of, PromQL(selector), world, pods)
+
+
+async def silence(world: World, at: datetime, pods: Pods = PODS) -> str:
+    """Return why assignments cannot be judged, both arms of which are needed; empty: they can."""
+    return await counters(world, pods).silence(at, ALONE.ask.arms)
 
 
 def since(t0: datetime, **facts: object) -> Soaking:
@@ -93,22 +111,22 @@ def since(t0: datetime, **facts: object) -> Soaking:
 
 
 async def total(world: World, stage: Soaking, at: datetime, pods: Pods = PODS) -> Reading:
-    found = await assignments(world, pods).count(stage, at)
-    return windows(found.bins)[0]
+    (bins,) = (await count(ALONE, stage, at, world, pods)).counts
+    return windows(bins)[0]
 
 
 # --- whom it asks
 
 
 def test_the_query_is_of_one_process_and_arm_in_our_namespace(world):
-    assert assignments(world).query == PER_PROCESS.format(SELECTOR)
+    assert counters(world).query == PER_PROCESS.format(SELECTOR)
 
 
 def test_the_labels_of_the_operator_shape_the_query(world):
     rules = replace(world.rules, namespace_label="kubernetes_namespace", pod_label="pod_name")
     metrics = replace(ALONE.ask.metrics, arm_label="arm")
     asked = replace(ALONE, ask=replace(ALONE.ask, metrics=metrics))
-    assert to_assignments(asked, replace(world, rules=rules), PODS).query == (
+    assert counters(replace(world, rules=rules), of=asked).query == (
         "sum by (pod_name, instance, arm) (max without (prometheus, prometheus_replica)"
         ' (assignments_total{kubernetes_namespace="app"}))'
     )
@@ -118,13 +136,24 @@ async def test_the_source_that_the_ramp_names_is_asked(world):
     metrics = replace(ALONE.ask.metrics, source="long-term")
     asked = replace(ALONE, ask=replace(ALONE.ask, metrics=metrics))
     with pytest.raises(Unavailable, match="no Prometheus is named 'long-term'"):
-        await to_assignments(asked, world, PODS).check(T)
+        await counters(world, of=asked).silence(T, asked.ask.arms)
 
 
-@pytest.mark.parametrize("missing", ["arms", "metrics"])
-def test_a_ramp_that_names_no_arms_or_metrics_has_no_assignments(world, missing):
-    with pytest.raises(ValueError, match="the ramp names no arms and no metrics"):
-        to_assignments(replace(ALONE, ask=replace(ALONE.ask, **{missing: None})), world, PODS)
+async def test_a_ramp_that_names_no_metrics_has_no_assignments(world, clock, metrics):
+    bare = plan(guardrails=(SHARE,), metrics=None)
+    serve(metrics, "api-1-a")
+    clock.advance(MINUTE)
+    assert bare.families == ()
+    assert (await count(bare, since(T), clock.now(), world, PODS)).counts == ()
+    assert metrics.asked == []
+
+
+async def test_of_a_ramp_that_names_no_arms_nothing_is_of_an_arm(world, clock, metrics):
+    bare = plan(guardrails=(SHARE,), arms=None)
+    serve(metrics, "api-1-a")
+    clock.advance(MINUTE)
+    (bins,) = (await count(bare, since(T), clock.now(), world, PODS)).counts
+    assert windows(bins)[0] == Reading(other=60)
 
 
 @pytest.mark.parametrize(
@@ -217,16 +246,17 @@ async def test_an_arm_that_nobody_named_does_not_count(world, clock, metrics):
     serve(metrics, "api-1-a")
     metrics.count(COUNTER, 9.0, variant="grid", namespace="app", instance="x", pod="api-1-a")
     clock.advance(10 * MINUTE)
-    assert (await total(world, since(T), clock.now())).total == 600
+    found = await total(world, since(T), clock.now())
+    assert (found.total, found.other) == (600, 5400)
 
 
 async def test_the_evidence_so_far_is_added_to(world, clock, metrics):
     serve(metrics, "api-1-a")
     clock.advance(30 * MINUTE)
     had = (Reading(1, 2),)
-    stage = since(T, counted_to=T + 15 * MINUTE, bins=had)
-    found = await assignments(world).count(stage, clock.now())
-    assert found.bins == (*had, Reading(450, 450))
+    stage = since(T, counted_to=T + 15 * MINUTE, counts=(had,))
+    found = await count(ALONE, stage, clock.now(), world, PODS)
+    assert found.counts == ((*had, Reading(450, 450)),)
     assert found.counted_to == clock.now()
 
 
@@ -240,13 +270,13 @@ async def test_one_look_after_an_outage_counts_what_many_would_have(world, clock
     metrics.counters[next(iter(metrics.counters))].knots.append((clock.now(), 0.0, 3.0))
     clock.advance(3 * HOUR)
     at = T + 3 * HOUR
-    once = await assignments(world).count(since(T), at)
+    once = await count(ALONE, since(T), at, world, PODS)
     stage = since(T)
     for n in range(1, 13):
-        evidence = await assignments(world).count(stage, T + n * 15 * MINUTE)
+        evidence = await count(ALONE, stage, T + n * 15 * MINUTE, world, PODS)
         stage = replace(stage, evidence=evidence)
     assert stage.evidence == once
-    assert len(once.bins) == 12
+    assert [len(bins) for bins in once.counts] == [12]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +295,7 @@ async def test_a_range_never_has_more_points_than_prometheus_gives(
     """The grid ends at the instant asked for, and begins after what is counted."""
     serve(metrics, "api-1-a", both=0.0)
     metrics.clock.advance(away)
-    await assignments(world).count(since(T), T + away)
+    await count(ALONE, since(T), T + away, world, PODS)
     ((start, end, found),) = metrics.spans
     assert end == T + away
     assert T < start <= end
@@ -278,10 +308,20 @@ async def test_a_range_never_has_more_points_than_prometheus_gives(
 # --- what cannot be known
 
 
-async def blindness(world: World, at: datetime, pods: Pods = PODS) -> str:
+async def blindness(world: World, at: datetime) -> str:
+    """Return why nothing can be counted up to an instant."""
     with pytest.raises(NothingSeenError) as blind:
-        await assignments(world, pods).count(since(T - MINUTE), at)
+        await count(ALONE, since(T - MINUTE), at, world, PODS)
     return str(blind.value)
+
+
+async def blindly(world: World, at: datetime) -> str:
+    """Return why nothing can be counted, nor judged, for the same reason."""
+    why = await blindness(world, at)
+    with pytest.raises(NothingSeenError) as blind:
+        await silence(world, at)
+    assert str(blind.value) == why
+    return why
 
 
 @pytest.mark.parametrize(("silent", "arm"), [("tree", "tree"), ("list", "list")])
@@ -289,7 +329,7 @@ async def test_a_silent_arm_is_named_and_is_no_zero(world, clock, metrics, silen
     serve(metrics, "api-1-a")
     metrics.hidden = lambda labels: labels["variant"] == silent
     clock.advance(MINUTE)
-    assert await blindness(world, clock.now()) == (
+    assert await silence(world, clock.now()) == (
         f'no series with variant="{arm}" of a pod of the targets'
     )
 
@@ -298,17 +338,18 @@ async def test_an_arm_at_zero_is_no_silence(world, clock, metrics):
     serve(metrics, "api-1-a", tree=1.0)
     clock.advance(10 * MINUTE)
     assert await total(world, since(T), clock.now()) == Reading(600, 0)
+    assert await silence(world, clock.now()) == ""
 
 
 async def test_nothing_at_all_is_silence(world, clock):
-    assert await blindness(world, clock.now()) == (
-        'no series with variant="tree" of a pod of the targets'
-    )
+    told = "no series of a pod of the targets for assignments_total"
+    assert await silence(world, clock.now()) == told
+    assert await counters(world).silence(clock.now(), None) == told
 
 
 async def test_only_strangers_are_told_apart_from_silence(world, clock, metrics):
     serve(metrics, "shop-1-a")
-    assert await blindness(world, clock.now()) == (
+    assert await blindly(world, clock.now()) == (
         '2 series, none with the label "pod" of a pod of the targets'
     )
 
@@ -316,14 +357,14 @@ async def test_only_strangers_are_told_apart_from_silence(world, clock, metrics)
 async def test_series_without_the_label_of_the_pod_are_strangers(world, clock, metrics):
     for arm in ("tree", "list"):
         metrics.count(COUNTER, 1.0, variant=arm, namespace="app", instance="10.0.0.1:80")
-    assert "none with the label" in await blindness(world, clock.now())
+    assert "none with the label" in await blindly(world, clock.now())
 
 
 async def test_a_counter_that_is_no_number_is_not_judged(world, clock, metrics):
     serve(metrics, "api-1-a")
     clock.advance(MINUTE)
     metrics.mood = Mood.NAN
-    assert await blindness(world, clock.now()) == "a counter is NaN or infinite"
+    assert await blindly(world, clock.now()) == "a counter is NaN or infinite"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -364,7 +405,13 @@ async def test_a_stranger_that_is_no_number_hinders_nobody(world, clock, metrics
 async def test_what_prometheus_does_not_answer_is_passed_on(world, clock, metrics, mood, error):
     metrics.mood = mood
     with pytest.raises(error):
-        await assignments(world).count(since(T - MINUTE), clock.now())
+        await count(ALONE, since(T - MINUTE), clock.now(), world, PODS)
+    with pytest.raises(error):
+        await silence(world, clock.now())
+    with pytest.raises(error):
+        await lately(ALONE, [PromQL(COUNTER)], clock.now(), world, PODS)
+    with pytest.raises(error):
+        await counters(world).batches(clock.now(), 5 * MINUTE)
     assert issubclass(BadQuery, Refused)
 
 
@@ -394,11 +441,8 @@ async def test_four_of_five_ready_pods_must_be_scraped_lately(world, metrics, st
     pods, clock = fleet(metrics), metrics.clock
     clock.advance(MINUTE)
     metrics.late = {f"api-1-{n}": age * SECOND for n in range(stale)}
-    if seen:
-        await assignments(world, pods).check(clock.now())
-        return
-    assert await blindness(world, clock.now(), pods) == (
-        f"{10 - stale} of 10 pods were scraped within 45s"
+    assert await silence(world, clock.now(), pods) == (
+        "" if seen else f"{10 - stale} of 10 pods were scraped within 45s"
     )
 
 
@@ -410,10 +454,9 @@ async def test_a_ready_pod_that_is_not_scraped_at_all_is_missing(
     clock.advance(MINUTE)
     gone = {f"api-1-{n}" for n in range(hidden)}
     metrics.hidden = lambda labels: labels["pod"] in gone
-    if seen:
-        await assignments(world, pods).check(clock.now())
-        return
-    assert await blindness(world, clock.now(), pods) == "7 of 10 pods were scraped within 45s"
+    assert await silence(world, clock.now(), pods) == (
+        "" if seen else "7 of 10 pods were scraped within 45s"
+    )
 
 
 async def test_a_tier_that_exports_nothing_is_not_waited_for(world, clock, metrics):
@@ -421,7 +464,7 @@ async def test_a_tier_that_exports_nothing_is_not_waited_for(world, clock, metri
     quiet = frozenset(f"worker-1-{n}" for n in range(20))
     both = Pods(families=pods.families | {"worker-1"}, ready=pods.ready | quiet)
     clock.advance(MINUTE)
-    await assignments(world, both).check(clock.now())
+    assert await silence(world, clock.now(), both) == ""
 
 
 async def test_pods_that_left_are_not_waited_for(world, clock, metrics):
@@ -429,21 +472,20 @@ async def test_pods_that_left_are_not_waited_for(world, clock, metrics):
     clock.advance(MINUTE)
     metrics.late = {f"api-1-{n}": HOUR for n in range(5, 10)}
     left = replace(pods, ready=frozenset(f"api-1-{n}" for n in range(5)))
-    await assignments(world, left).check(clock.now())
+    assert await silence(world, clock.now(), left) == ""
 
 
 async def test_of_the_past_it_is_not_known_who_was_ready(world, clock, metrics):
     pods = fleet(metrics, size=1)
     clock.advance(HOUR)
     many = replace(pods, ready=pods.ready | {f"api-1-{n}" for n in range(1, 9)})
-    await assignments(world, many).check(clock.now() - MINUTE - SECOND)
-    with pytest.raises(NothingSeenError, match="1 of 9 pods"):
-        await assignments(world, many).check(clock.now() - MINUTE)
+    assert await silence(world, clock.now() - MINUTE - SECOND, many) == ""
+    assert "1 of 9 pods" in await silence(world, clock.now() - MINUTE, many)
 
 
 async def test_of_the_past_somebody_at_least_was_scraped(world, clock, metrics):
     pods = fleet(metrics)
     clock.advance(HOUR)
     metrics.late = {f"api-1-{n}": MINUTE for n in range(10)}
-    with pytest.raises(NothingSeenError, match="0 of all pods were scraped within 45s"):
-        await assignments(world, pods).check(clock.now() - 30 * MINUTE)
+    told = "0 of all pods were scraped within 45s"
+    assert await silence(world, clock.now() - 30 * MINUTE, pods) == told
