@@ -7,6 +7,7 @@ time is told apart. What a real one needs for its answers comes on top of ours.
 """
 
 import asyncio
+import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +23,18 @@ from rampguard.core.counting import bases, closed, deltas, folded, spacing
 from rampguard.core.guardrails import judge_exposure, judge_threshold, worst
 from rampguard.core.model import Arms, Evidence, Guardrail, Series
 from rampguard.core.plan import Plan
+from rampguard.core.statistics import (
+    Arm,
+    Hypothesis,
+    error_effects,
+    information,
+    information_counts,
+    log_e_binomial,
+    log_e_counts,
+    log_e_two_sample,
+    log_e_windows,
+    onset_mixture,
+)
 from scenes import DAY, SHARE, SPEED, TEMPO, T, plan, soaking
 
 BAR = 25  # ms, of judging one look
@@ -61,6 +74,7 @@ def judging() -> Iterator[Call]:
         counted = replace(counted, bins=counted.bins[:bins])
         what = f"4 x ExposureBalance, {len(counted.bins)} bins"
         yield what, partial(exposures, our, counted)
+    yield from evidence()
     points = tuple((T + i * TEMPO.look, 0.9) for i in range(7 * 24 * 120))
     rules = tuple(replace(SPEED, name=f"p{i}", lasting=7 * DAY) for i in range(RULES))
     yield "4 x Threshold, an hour of samples", partial(thresholds, week, rules, points[:120])
@@ -69,6 +83,58 @@ def judging() -> Iterator[Call]:
         partial(thresholds, week, rules, points[:10_000]),
     )
     yield "counting 15 min of 50 pods into bins", partial(counting, day, counters(50, 30))
+
+
+Both = tuple[Arm, Arm]
+Kernel = tuple[Callable[[Both], float], Callable[[Both], float]]  # ln E, and the most it can be
+
+
+def processes(sums: tuple[Both, ...], started: Callable[[float], Kernel]) -> object:
+    """Weigh a share by both sides, starts, and two error rates by history and by control."""
+    kernels = (
+        *(share(eta0, side) for eta0 in (0.0, 0.2) for side in (1, -1)),
+        *(started(rho) for rho in (1.0, 0.95)),
+        *(errors(limit) for limit in (1.0, 1.2) for _ in range(4)),
+    )
+    return tuple(weighed(sums, kernel) for kernel in kernels)
+
+
+def weighed(sums: tuple[Both, ...], kernel: Kernel) -> float:
+    log_e, most = kernel
+    return onset_mixture(log_e_windows(lambda i: log_e(sums[i]), tuple(map(most, sums))), len(sums))
+
+
+def share(eta0: float, side: int) -> Kernel:
+    return (
+        lambda arms: log_e_binomial(arms[0].hits, arms[1].hits, side * eta0, side),
+        lambda arms: information(arms[0].hits, arms[1].hits, side * eta0),
+    )
+
+
+def starts(rho: float) -> Kernel:
+    return lambda arms: log_e_counts(*arms, rho, -1), lambda arms: information_counts(*arms, rho)
+
+
+def starts_once(rho: float) -> Kernel:
+    null = Hypothesis(side=-1, guess=0.6, rho=rho)
+    return lambda arms: log_e_two_sample(*arms, null), lambda _: math.inf
+
+
+def errors(limit: float) -> Kernel:
+    return (
+        lambda arms: log_e_counts(arms[1], arms[0], limit, 1, effects=error_effects()),
+        lambda arms: information_counts(arms[1], arms[0], limit),
+    )
+
+
+def evidence() -> Iterator[Call]:
+    """Yield the mathematics alone, of a look at which nothing or everything is wrong."""
+    for bins in (96, 288):
+        fair = tuple((Arm(25.5 * i, 45.0 * i), Arm(26.0 * i, 45.0 * i)) for i in range(1, bins + 1))
+        harmed = tuple((Arm(18.0 * i, 45.0 * i), control) for i, (_, control) in enumerate(fair, 1))
+        yield f"ln E of 14 processes, {bins} bins", partial(processes, fair, starts)
+        yield f"the same, all harmed, {bins} bins", partial(processes, harmed, starts)
+        yield f"and starts once per user, {bins} bins", partial(processes, harmed, starts_once)
 
 
 def exposures(our: Plan, counted: Evidence) -> object:
