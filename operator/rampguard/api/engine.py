@@ -8,7 +8,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rampguard.core.model import Stage, State
 
-VERSION = 1
+VERSION = 2  # 1 counted new assignments alone
 STAGES = {one.__name__: one for one in get_args(Stage)}
 # Conditions and timeline stand in the status for everybody, and are read from there.
 _READ_ELSEWHERE = frozenset({"stage", "conditions", "timeline"})
@@ -26,7 +26,7 @@ _NEW = State()
 
 
 class Damaged(ValueError):
-    """The line was changed by another hand, or written by a newer operator."""
+    """The line was changed by another hand, or written by an operator of another version."""
 
 
 def write(state: State) -> str:
@@ -46,8 +46,10 @@ def read(line: str) -> State:
     """Return the state of a line; Damaged if it can't be trusted."""
     try:
         told = orjson.loads(line)
-        if not isinstance(told, dict) or told.pop("v", None) != VERSION:
-            raise Damaged(f"it is of another version than {VERSION}")
+        if not isinstance(told, dict):
+            raise Damaged("it is no object")
+        if (version := told.pop("v", None)) != VERSION:
+            raise Damaged(f"it is of version {version}, and this operator reads {VERSION}")
         (stage,) = _STAGES[told.pop("stage")].validate_python([told.pop("facts")])
         rest = {name: _REST[name].validate_python([value])[0] for name, value in told.items()}
     except (KeyError, TypeError, orjson.JSONDecodeError, ValidationError) as error:
