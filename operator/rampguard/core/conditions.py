@@ -30,7 +30,7 @@ from rampguard.core.model import (
     Verdict,
     Workload,
 )
-from rampguard.core.moves import blind_for, overdue
+from rampguard.core.moves import blind_for, is_gate, overdue
 from rampguard.core.plan import Plan, next_finding, soak_end
 from rampguard.core.reasons import ConditionType, Reason
 from rampguard.core.soak import breach_text, serious
@@ -109,7 +109,7 @@ def phase_of(plan: Plan, state: State) -> Phase:
             return Phase.ROLLING_BACK
         case Pending(blocked=True):
             return Phase.BLOCKED
-        case _ if state.gates:
+        case _ if _waits(state):
             return Phase.AWAITING_APPROVAL
         case Applying():
             return Phase.APPLYING
@@ -121,6 +121,11 @@ def phase_of(plan: Plan, state: State) -> Phase:
             return Phase.SOAKING
         case other:
             assert_never(other)
+
+
+def _waits(state: State) -> bool:
+    """Say whether nothing else goes on until a person answers."""
+    return any(not is_gate(gate.name, "rebaseline") for gate in state.gates)
 
 
 def _facts(
@@ -348,7 +353,7 @@ def _summary(state: State, phase: Phase, because: Because) -> str:
 
 
 def _since(state: State) -> datetime | None:
-    opened = [g.since for g in state.gates]
+    opened = [g.since for g in state.gates] if _waits(state) else []
     return max(opened) if opened and not isinstance(state.stage, Ended) else state.stage.since
 
 

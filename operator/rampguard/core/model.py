@@ -404,6 +404,7 @@ class Applying:
     step: int
     progress: Progress
     written: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()  # guardrails whose kill-switch a person overruled
 
 
 @dataclass(frozen=True, slots=True)

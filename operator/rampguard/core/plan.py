@@ -25,6 +25,7 @@ class Tempo:
     scrape: timedelta = timedelta(seconds=15)
     lag: timedelta = timedelta(minutes=2)  # from an assignment to the start that it leads to
     history: timedelta = timedelta(hours=1)  # the shortest baseline that is compared with
+    caused: timedelta = timedelta(minutes=30)  # later harm of all alike may be another's
     recheck: timedelta = timedelta(seconds=30)  # blocked and waiting starts
     proving: timedelta = timedelta(seconds=2)  # pods while a change is being proven
 

@@ -18,7 +18,7 @@ from rampguard.core.model import (
     Verdict,
 )
 from rampguard.core.plan import Plan
-from rampguard.engine.assignments import MOST_POINTS, Pods, to_assignments
+from rampguard.engine.counters import MOST_POINTS, Pods, to_assignments
 from rampguard.engine.looks import missing_signals, take_looks
 from rampguard.ports import Rules, World
 from scenes import DAY, HOUR, MINUTE, SECOND, SHARE, SPEED, T, plan, soaking

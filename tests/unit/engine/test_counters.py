@@ -9,7 +9,7 @@ from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, Mood
 from rampguard.core.counting import windows
 from rampguard.core.model import Evidence, PromQL, Reading, Sample, Series, Soaking
 from rampguard.core.plan import Plan
-from rampguard.engine.assignments import (
+from rampguard.engine.counters import (
     MOST_POINTS,
     Assignments,
     NothingSeenError,

@@ -1,0 +1,135 @@
+"""What ran before the ramp, frozen before the first write: what errors and starts compare with."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import reduce
+
+from rampguard.core.counting import spacing
+from rampguard.core.durations import show_duration
+from rampguard.core.model import Baseline, Guardrail, GuardrailType, Phi, Reading, Soaking
+from rampguard.core.plan import Plan, families_of
+from rampguard.core.statistics import (
+    Arm,
+    Overdispersion,
+    Pair,
+    kill_limit,
+    kill_refused,
+    phi_counts,
+    phi_history,
+)
+from rampguard.core.statistics.overdispersion import ASSUMED_OF_ERRORS, BATCH
+
+WINDOW = timedelta(hours=24)  # of a baseline
+
+Batches = tuple[Reading, ...]
+
+
+def has_baseline(guardrail: Guardrail) -> bool:
+    """Say whether a guardrail compares with what ran before, or learns from it."""
+    return guardrail.type in {GuardrailType.RELATIVE_DROP, GuardrailType.ERROR_RATE}
+
+
+def take(
+    plan: Plan, guardrail: Guardrail, batches: Sequence[Batches], step: timedelta = BATCH
+) -> Baseline:
+    """Return the baseline of a guardrail; batches[i]: of the i-th of its families, aligned.
+
+    Source of phi: McCullagh, Nelder 1989; see statistics.overdispersion.
+    """
+    hits, units = batches
+    pairs = tuple(map(pair, hits, units))
+    before, exposed = total(hits), total(units)
+    if guardrail.type is GuardrailType.RELATIVE_DROP:
+        once = guardrail.once_per_user
+        history, arms = Phi(value=1.0), Phi(value=1.0) if once else _phi(phi_counts(pairs))
+        rate = before.control / exposed.control if exposed.control else 0.0
+    else:
+        history = _phi(
+            phi_history(tuple(Arm(h.all, u.all) for h, u in zip(hits, units, strict=True)))
+        )
+        arms = _phi(phi_counts(pairs, assumed=ASSUMED_OF_ERRORS))
+        rate = before.all / exposed.all if exposed.all else 0.0
+    span = step * sum(one.all > 0 for one in units)
+    return Baseline(
+        guardrail=guardrail.name,
+        span=span,
+        hits=before.all,
+        exposure=exposed.all,
+        rate=rate,
+        phi_history=history,
+        phi_arms=arms,
+        armed=exposed.total > 0,
+        busiest=max((_rate(h, u) for h, u in zip(hits, units, strict=True)), default=0.0),
+        enough=span >= plan.tempo.history,
+    )
+
+
+def objection(plan: Plan, guardrail: Guardrail, baseline: Baseline) -> str:
+    """Say why a guardrail could not judge with its baseline; empty: it could."""
+    if guardrail.type is GuardrailType.RELATIVE_DROP:
+        if guardrail.once_per_user and baseline.busiest > 1:
+            return (
+                f"oncePerUser, yet a batch of 5m before the ramp has {baseline.busiest:.2f} starts"
+                " per assignment: leave it out"
+            )
+        return ""
+    if not (baseline.armed or baseline.enough):
+        return (
+            f"neither a label of the arm on the requests nor {show_duration(plan.tempo.history)} of"
+            f" history ({show_duration(baseline.span)} found) to compare with"
+        )
+    limit = kill_limit(baseline.rate, _share(guardrail.kill_switch))
+    if guardrail.kill_switch is not None and kill_refused(baseline.rate, limit):
+        return f"killSwitch {guardrail.kill_switch:g} is below twice the {baseline.rate:.2%} before"
+    return ""
+
+
+def effective(plan: Plan, stage: Soaking, guardrail: Guardrail, before: Baseline) -> Baseline:
+    """Return the baseline to compare with now: what a person took for the new one, if anybody did.
+
+    phi stays: it is never taken anew from less data.
+    """
+    if stage.rebased is None or guardrail.type is not GuardrailType.ERROR_RATE:
+        return before
+    size = spacing(plan.tempo.look, plan.soaks[stage.step])
+    first = -((stage.evidence.t0 - stage.rebased.since) // size)
+    last = (stage.rebased.until - stage.evidence.t0) // size
+    hits, units = (
+        total(bins[max(first, 0) : max(last, 0)])
+        for bins in counted(plan, stage.evidence.counts, guardrail)
+    )
+    return replace(before, hits=hits.all, exposure=units.all, span=size * max(0, last - first))
+
+
+def counted(plan: Plan, counts: tuple[Batches, ...], guardrail: Guardrail) -> tuple[Batches, ...]:
+    """Return the bins of each family of a guardrail."""
+    if not counts:
+        return ((),) * len(families_of(plan.ask, guardrail, plan.tempo))
+    where = {family: i for i, family in enumerate(plan.families)}
+    return tuple(counts[where[f]] for f in families_of(plan.ask, guardrail, plan.tempo))
+
+
+def pair(hits: Reading, units: Reading) -> Pair:
+    """Return hits among units, per arm."""
+    return Pair(Arm(hits.treatment, units.treatment), Arm(hits.control, units.control))
+
+
+def total(readings: Sequence[Reading]) -> Reading:
+    """Return all readings together."""
+    return reduce(Reading.plus, readings, Reading())
+
+
+def _phi(found: Overdispersion) -> Phi:
+    return Phi(value=found.phi, batch=found.batch)
+
+
+def _rate(hits: Reading, units: Reading) -> float:
+    return max(
+        hits.control / units.control if units.control else 0.0,
+        hits.treatment / units.treatment if units.treatment else 0.0,
+    )
+
+
+def _share(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
