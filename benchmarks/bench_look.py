@@ -18,6 +18,7 @@ from figures import CALLS, heading, measured, table, times_table
 from soaks import a_day
 
 from rampguard.api import engine
+from rampguard.api.status import LONGEST_MEMORY
 from rampguard.core.counting import bases, closed, deltas, folded, spacing
 from rampguard.core.guardrails import judge_exposure, judge_threshold, worst
 from rampguard.core.model import Arms, Evidence, Guardrail, Series
@@ -26,7 +27,6 @@ from scenes import DAY, SHARE, SPEED, TEMPO, T, plan, soaking
 
 BAR = 25  # ms, of judging one look
 RULES = 4
-ROOM = 262_144  # bytes that the CRD allows to status.engine
 Points = tuple[tuple[datetime, float], ...]
 Call = tuple[str, Callable[[], object]]
 
@@ -49,7 +49,7 @@ def main(calls: int) -> None:
 
 def _memory(told: tuple[str, str]) -> tuple[str, int, str]:
     what, line = told
-    return what, len(line), f"{len(line) / ROOM:.1%}"
+    return what, len(line), f"{len(line) / LONGEST_MEMORY:.1%}"
 
 
 def judging() -> Iterator[Call]:

@@ -10,6 +10,10 @@ from cli_ramps import SCENES
 from integration.manifests import VALID, Change, Json, drop, put
 from integration.server import DRY, RAMPS, Answer, ApiServer
 from rampguard.api.rules import FROZEN, FROZEN_OPTIONAL
+from rampguard.api.status import to_status
+from rampguard.core.model import Finding, GuardrailType, Judgement, Part, Phase, Verdict
+from rampguard.core.view import StatusView
+from scenes import HOUR, T, soaking, state
 
 pytestmark = pytest.mark.cluster
 
@@ -187,6 +191,29 @@ def test_every_status_that_we_write_is_taken_as_it_is(
     server: ApiServer, path: str, scene: str
 ) -> None:
     status = {"observedGeneration": -1} | SCENES[scene].get("status", {})
+    stored = update(server, f"{path}/waiting", put("/status", status), "/status")
+    assert stored.accepted, stored.message
+    assert stored.body["status"] == status
+
+
+def test_lines_of_numbers_are_taken_as_long_as_they_may_be(server: ApiServer, path: str) -> None:
+    part = Part(name="history", verdict=Verdict.INCONCLUSIVE, counts="c" * 999)
+    judgement = Judgement(
+        name="errors",
+        type=GuardrailType.ERROR_RATE,
+        verdict=Verdict.INCONCLUSIVE,
+        parts=(part,) * 9,
+    )
+    finding = Finding(
+        after=HOUR,
+        at=T,
+        share=50,
+        verdict=Verdict.INCONCLUSIVE,
+        evidence="",
+        details=("d" * 999,) * 30,
+    )
+    told = state(soaking(judged=(judgement,)), findings=(finding,))
+    status = to_status(StatusView(phase=Phase.SOAKING), told)
     stored = update(server, f"{path}/waiting", put("/status", status), "/status")
     assert stored.accepted, stored.message
     assert stored.body["status"] == status
