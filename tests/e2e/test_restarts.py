@@ -55,9 +55,7 @@ def soaking(line: str) -> Soaking:
     return stage
 
 
-async def anew(
-    plan: Plan, stage: Soaking, after: State, pods: Pods
-) -> list[tuple[Judgement, ...]]:
+async def anew(plan: Plan, stage: Soaking, after: State, pods: Pods) -> list[tuple[Judgement, ...]]:
     """Judge the soak at each look around its end, with nothing remembered but T0."""
     metrics = PrometheusMetrics({"default": Source(url=PROMETHEUS)})
     t0 = stage.evidence.t0

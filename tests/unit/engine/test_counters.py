@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, Mood
-from rampguard.core.baseline import WINDOW
 from rampguard.core.counting import windows
 from rampguard.core.model import (
     Evidence,
@@ -28,12 +27,24 @@ from rampguard.engine.counters import (
     lately,
 )
 from rampguard.ports import BadQuery, Refused, Rules, Unavailable, World
-from scenes import HOUR, MINUTE, SECOND, SHARE, T, plan, soaking
+from scenes import DAY, HOUR, MINUTE, SECOND, SHARE, T, plan, soaking
 
-COUNTER = "assignments_total"
+COUNTER, STARTS = "assignments_total", "starts_total"
+REQUESTS, ERRORS = "requests_total", "errors_total"
 READY = frozenset({"api-1-a"})
 PODS = Pods(families=frozenset({"api-1", "api-0", "worker-1"}), ready=READY)
 ALONE = plan(guardrails=(SHARE,))
+DROP = Guardrail(
+    name="starts", type=GuardrailType.RELATIVE_DROP, tolerance=10.0, metric=PromQL(STARTS)
+)
+RATE = Guardrail(
+    name="errors",
+    type=GuardrailType.ERROR_RATE,
+    tolerance=25.0,
+    metric=PromQL(ERRORS),
+    requests=PromQL(REQUESTS),
+)
+MANY = plan(guardrails=(SHARE, DROP, RATE))
 PER_PROCESS = "sum by (pod, instance, variant) (max without (prometheus, prometheus_replica) ({}))"
 SELECTOR = 'assignments_total{namespace="app"}'
 
@@ -305,13 +316,234 @@ async def test_a_range_never_has_more_points_than_prometheus_gives(
     assert (end - start) // found < 11_000
 
 
+# --- several families
+
+
+def serve_all(metrics: FakeMetrics, pod: str) -> None:
+    """Let a pod assign, start, answer and fail from now on; what fails has no arm."""
+    serve(metrics, pod)
+    place = {"namespace": "app", "instance": pod, "pod": pod}
+    for arm in ("tree", "list"):
+        metrics.count(STARTS, 0.25, variant=arm, **place)
+        metrics.count(REQUESTS, 5.0, variant=arm, **place)
+    metrics.count(ERRORS, 0.1, **place)
+
+
+def total_of(evidence: Evidence, name: str, of: Plan = MANY) -> list[Reading]:
+    """Return what each family of a counter counted in all, in the order of the plan."""
+    told = zip(of.families, evidence.counts, strict=True)
+    return [windows(bins)[0] for family, bins in told if family.selector == name]
+
+
+async def test_every_family_is_counted_and_what_has_no_arm_is_of_no_arm(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    serve_all(metrics, "api-1-b")
+    clock.advance(10 * MINUTE)
+    found = await count(MANY, since(T), clock.now(), world, PODS)
+    assert total_of(found, REQUESTS) == [Reading(6000, 6000)]
+    assert total_of(found, ERRORS) == [Reading(other=120)]
+    assert {len(bins) for bins in found.counts} == {len(found.counts[0])}
+
+
+async def test_a_family_that_skips_a_lag_counts_nothing_before_it(world, clock, metrics):
+    """Starts, and the assignments that they belong to, from 2 min after T0 on."""
+    serve_all(metrics, "api-1-a")
+    clock.advance(10 * MINUTE)
+    found = await count(MANY, since(T), clock.now(), world, PODS)
+    assert [family.skip for family in MANY.families if family.selector == COUNTER] == [
+        timedelta(0),
+        2 * MINUTE,
+    ]
+    assert total_of(found, COUNTER) == [Reading(300, 300), Reading(240, 240)]
+    assert total_of(found, STARTS) == [Reading(120, 120)]
+    early = await count(MANY, since(T), T + 2 * MINUTE, world, PODS)
+    assert total_of(early, COUNTER) == [Reading(60, 60), Reading()]
+    assert total_of(early, STARTS) == [Reading()]
+
+
+async def test_each_selector_is_asked_for_once_however_many_count_it(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(10 * MINUTE)
+    await count(MANY, since(T), clock.now(), world, PODS)
+    asked = [query for query, _ in metrics.asked]
+    assert len(asked) == len(set(asked)) == 2 * len({f.selector for f in MANY.families}) == 8
+
+
+async def test_families_go_on_from_where_they_were_counted_to(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(HOUR)
+    once = await count(MANY, since(T), T + HOUR, world, PODS)
+    stage = since(T)
+    for n in range(1, 5):
+        found = await count(MANY, stage, T + n * 15 * MINUTE, world, PODS)
+        stage = replace(stage, evidence=found)
+    assert stage.evidence == once
+
+
+async def test_one_counter_that_cannot_be_read_leaves_the_soak_as_it_was(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(MINUTE)
+    real = metrics.span
+
+    async def span(source, query, *asked):
+        if ERRORS in query:
+            raise Unavailable("prometheus does not answer")
+        return await real(source, query, *asked)
+
+    metrics.span = span
+    with pytest.raises(Unavailable):
+        await count(MANY, since(T), clock.now(), world, PODS)
+
+
+async def test_a_counter_that_nobody_labels_by_arm_needs_no_arm(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(MINUTE)
+    errors = counters(world, of=MANY, selector=ERRORS)
+    assert await errors.silence(clock.now(), None) == ""
+    told = 'no series with variant="tree" of a pod of the targets'
+    assert await errors.silence(clock.now(), MANY.ask.arms) == told
+
+
+# --- lately: 120 s up to a look, and up to the look before
+
+
+async def test_lately_is_two_minutes_up_to_a_look_and_up_to_the_one_before(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(5 * MINUTE)
+    for one in metrics.counters.values():
+        if one.labels["__name__"] == ERRORS:
+            one.turn(clock.now(), 2.0)
+    clock.advance(30 * SECOND)
+    names = [PromQL(ERRORS), PromQL(REQUESTS)]
+    found = await lately(MANY, names, clock.now(), world, PODS)
+    assert found == {
+        ERRORS: (Reading(other=60 + 9), Reading(other=12)),
+        REQUESTS: (Reading(600, 600), Reading(600, 600)),
+    }
+
+
+async def test_lately_asks_each_selector_once_over_two_minutes_and_a_look(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(5 * MINUTE)
+    await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS)
+    before, at = T + 2 * MINUTE + 30 * SECOND, clock.now()
+    assert metrics.spans == [(before + 30 * SECOND, at, 30 * SECOND)]
+    assert [asked for query, asked in metrics.asked if "last_over_time" in query] == [before]
+
+
+async def test_a_pod_that_starts_to_fail_counts_lately_from_zero(world, clock, metrics):
+    """A counter of errors begins with the first of them: others were there before it."""
+    serve_all(metrics, "api-1-a")
+    clock.advance(5 * MINUTE)
+    metrics.count(ERRORS, 4.0, namespace="app", instance="api-1-b", pod="api-1-b")
+    clock.advance(MINUTE)
+    found = await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS)
+    assert found[ERRORS] == (Reading(other=12 + 240), Reading(other=12 + 120))
+
+
+async def test_lately_of_nothing_is_nothing(world, clock, metrics):
+    assert await lately(MANY, [], clock.now(), world, PODS) == {}
+    assert metrics.asked == []
+    found = await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS)
+    assert found == {ERRORS: (Reading(), Reading())}
+
+
+# --- batches: 24 h before the ramp
+
+BATCHES = 288
+
+
+async def batches(world: World, selector: str = COUNTER) -> tuple[Reading, ...]:
+    """Return what was counted in each 5 min of the day up to now."""
+    found = await counters(world, selector=selector).batches(world.clock.now(), 5 * MINUTE)
+    assert len(found) == BATCHES
+    return found
+
+
+async def test_a_day_before_is_counted_in_batches_of_five_minutes(world, clock, metrics):
+    serve(metrics, "api-1-a", tree=0.4)
+    clock.advance(2 * DAY)
+    assert await batches(world) == (Reading(120, 180),) * BATCHES
+    assert metrics.spans == [(T + DAY, T + 2 * DAY, 5 * MINUTE)]
+    assert [query for query, _ in metrics.asked] == [PER_PROCESS.format(SELECTOR)]
+
+
+async def test_batches_may_be_finer(world, clock, metrics):
+    serve(metrics, "api-1-a")
+    clock.advance(2 * DAY)
+    found = await counters(world).batches(clock.now(), 30 * SECOND)
+    assert found == (Reading(15, 15),) * 2880
+
+
+async def test_what_was_counted_before_the_day_is_only_a_base(world, clock, metrics):
+    serve(metrics, "api-1-a", both=100.0)
+    clock.advance(DAY)
+    for one in metrics.counters.values():
+        one.turn(clock.now(), 0.5)
+    clock.advance(DAY)
+    assert sum(one.total for one in await batches(world)) == DAY.total_seconds()
+
+
+async def test_the_first_value_of_a_counter_that_is_younger_is_only_a_base(world, clock, metrics):
+    """Nobody knows how old it was when it was first seen."""
+    clock.advance(DAY)
+    serve(metrics, "api-1-a")
+    clock.advance(HOUR)
+    found = await batches(world)
+    assert found[:276] == (Reading(),) * 276
+    assert found[276:] == (Reading(150, 150),) * 12
+
+
+async def test_a_pod_that_starts_in_the_middle_of_the_day_counts_from_zero(world, clock, metrics):
+    serve(metrics, "api-1-a")
+    clock.advance(DAY + 12 * HOUR + 100 * SECOND)
+    serve(metrics, "api-1-b")
+    clock.advance(12 * HOUR - 100 * SECOND)
+    found = await batches(world)
+    assert found[:144] == (Reading(150, 150),) * 144
+    assert found[144] == Reading(150 + 100, 150 + 100)
+    assert found[145:] == (Reading(300, 300),) * 143
+
+
+async def test_a_restart_within_the_day_counts_whole(world, clock, metrics):
+    """What was counted between the last point and the restart is lost, and nothing else."""
+    first = serve(metrics, "api-1-a")
+    clock.advance(DAY + 12 * HOUR + 100 * SECOND)
+    for one in first:
+        one.knots.append((clock.now(), 0.0, 0.5))
+    clock.advance(12 * HOUR - 100 * SECOND)
+    found = await batches(world)
+    assert found[144] == Reading(100, 100)
+    assert {*found[:144], *found[145:]} == {Reading(150, 150)}
+
+
+async def test_batches_are_of_our_pods_and_of_all_arms(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    serve_all(metrics, "shop-1-a")
+    clock.advance(2 * DAY)
+    assert await batches(world, ERRORS) == (Reading(other=30),) * BATCHES
+
+
+async def test_a_day_that_nobody_counted_is_empty(world, clock):
+    clock.advance(2 * DAY)
+    assert await batches(world) == (Reading(),) * BATCHES
+
+
+async def test_a_day_with_a_number_that_is_none_is_not_judged(world, clock, metrics):
+    serve(metrics, "api-1-a")
+    clock.advance(DAY)
+    metrics.mood = Mood.NAN
+    with pytest.raises(NothingSeenError, match="a counter is NaN or infinite"):
+        await batches(world)
+
+
 # --- what cannot be known
 
 
 async def blindness(world: World, at: datetime) -> str:
     """Return why nothing can be counted up to an instant."""
     with pytest.raises(NothingSeenError) as blind:
-        await count(ALONE, since(T - MINUTE), at, world, PODS)
+        await count(ALONE, since(T), at, world, PODS)
     return str(blind.value)
 
 
@@ -349,6 +581,7 @@ async def test_nothing_at_all_is_silence(world, clock):
 
 async def test_only_strangers_are_told_apart_from_silence(world, clock, metrics):
     serve(metrics, "shop-1-a")
+    clock.advance(MINUTE)
     assert await blindly(world, clock.now()) == (
         '2 series, none with the label "pod" of a pod of the targets'
     )
@@ -357,6 +590,7 @@ async def test_only_strangers_are_told_apart_from_silence(world, clock, metrics)
 async def test_series_without_the_label_of_the_pod_are_strangers(world, clock, metrics):
     for arm in ("tree", "list"):
         metrics.count(COUNTER, 1.0, variant=arm, namespace="app", instance="10.0.0.1:80")
+    clock.advance(MINUTE)
     assert "none with the label" in await blindly(world, clock.now())
 
 
