@@ -1,11 +1,12 @@
 """RelativeDrop: what starts per assignment show between the arms, and when that is harm."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from exact import rows
+from exact import VECTORS
 from rampguard.core.model import Judgement, Phi, Reading, Verdict
 from rate_scenes import (
     ONCE,
@@ -19,7 +20,7 @@ from rate_scenes import (
     one,
     part,
 )
-from scenes import DAY, HOUR, MINUTE, SHARE, SPEED, T, plan, replace, soaking
+from scenes import DAY, HOUR, MINUTE, SHARE, SPEED, T, plan, soaking
 
 BREACHED, WITHIN = Verdict.BREACHED, Verdict.WITHIN_TOLERANCE
 UNSURE, BLIND, NOTHING = Verdict.INCONCLUSIVE, Verdict.NO_DATA, Verdict.NOT_APPLICABLE
@@ -43,12 +44,12 @@ BOTH_FORMS: dict[str, tuple[tuple[tuple[float, float, float, float], ...], int, 
     "nobody was assigned to treatment": ((arms(0, 0, 600, 1000),), 50, UNSURE),
     "nobody was assigned to control": ((arms(1, 1000, 0, 0),), 50, UNSURE),
     "nobody started at all": ((arms(0, 5_000, 0, 5_000),), 50, UNSURE),
-    "nobody of control started": ((arms(60, 100, 0, 100),), 50, UNSURE),
+    "nobody of control started yet": ((arms(3, 5, 0, 5),), 50, UNSURE),
     "nobody of treatment started": ((arms(0, 1_000, 600, 1_000),), 50, BREACHED),
     "little proves nothing": ((arms(0, 5, 3, 5),), 50, UNSURE),
     "as many starts of much traffic": ((arms(60_000, 100_000, 60_000, 100_000),), 50, WITHIN),
     "more starts are no drop": ((arms(70_000, 100_000, 60_000, 100_000),), 50, WITHIN),
-    "a drop within the tolerance": ((arms(58_200, 100_000, 60_000, 100_000),), 50, UNSURE),
+    "a drop within the tolerance": ((arms(5_820, 10_000, 6_000, 10_000),), 50, UNSURE),
     "a drop at its limit": ((arms(57_000, 100_000, 60_000, 100_000),), 50, UNSURE),
     "a fifth fewer starts": ((arms(4_800, 10_000, 6_000, 10_000),), 50, BREACHED),
     "a fifth fewer of 90 to 10": ((arms(8_640, 18_000, 1_200, 2_000),), 90, BREACHED),
@@ -77,10 +78,13 @@ def test_users_may_start_more_often_than_they_are_assigned() -> None:
     assert many((110_000, 50_000, 110_000, 50_000)).verdict is WITHIN
 
 
-# --- numbers ---------------------------------------------------------------------------------
+# --- numbers ---
 
 
-@rows("two_sample_windows", "T1", "T2")
+ROWS = [row for row in VECTORS["two_sample_windows"] if row["id"] in {"T1", "T2"}]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
 def test_evidence_of_one_onset_is_that_of_the_vectors(row: dict) -> None:
     counts = bins(arms(row["kT"], row["nT"], row["kC"], row["nC"]))
     found = judged_at(one(ONCE, soak=ONE_BIN), counts, STARTS_BEFORE)
@@ -139,7 +143,7 @@ def test_any_guess_of_the_rate_finds_a_large_drop(rate: float) -> None:
     assert found.verdict is BREACHED
 
 
-# --- breaches --------------------------------------------------------------------------------
+# --- breaches ---
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_onsets_of_a_soak_that_began_anew_are_dated_from_there() -> None:
     assert found.onset == T + HOUR
 
 
-# --- words -----------------------------------------------------------------------------------
+# --- words ---
 
 
 def test_a_judgement_says_value_interval_limit_and_counts() -> None:
@@ -220,10 +224,10 @@ def test_a_tolerance_of_everything_is_never_broken() -> None:
     assert found.could_see == "too little traffic to show any drop yet"
 
 
-# --- counts that should not be -----------------------------------------------------------------
+# --- counts that should not be ---
 
 
-HOSTILE = (0.0, 1.0, 1e-9, 2.0**53, 1e308)
+HOSTILE = (0.0, 1.0, 1e-9, 2.0**53)
 
 
 @pytest.mark.parametrize("k", HOSTILE)
@@ -256,4 +260,4 @@ def test_other_guardrails_leave_a_drop_as_it_is() -> None:
 
 def test_starts_are_counted_from_when_an_assignment_can_have_led_to_them() -> None:
     assert {family.skip for family in one(STARTS).families} == {timedelta(minutes=2)}
-    assert MINUTE * 2 == one(STARTS).tempo.lag
+    assert one(STARTS).tempo.lag == 2 * MINUTE
