@@ -7,6 +7,7 @@ import pytest
 
 from rampguard.core.baseline import (
     Batches,
+    batch_length,
     counted,
     effective,
     has_baseline,
