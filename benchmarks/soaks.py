@@ -12,7 +12,7 @@ from rampguard.api.status import to_state
 from rampguard.api.v1alpha1 import to_ask
 from rampguard.core.model import PromQL, Ref, Sample, Series, Soaking
 from rampguard.core.plan import look_instants, make_plan
-from rampguard.engine.assignments import Pods
+from rampguard.engine.counters import Pods
 from rampguard.engine.looks import take_looks
 from rampguard.engine.reconcile import reconcile
 from rampguard.ports import Resource, Rules, World

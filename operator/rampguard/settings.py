@@ -98,6 +98,9 @@ class Settings(_Model):
     prometheus: dict[Name, Prometheus] = {}
     look_interval: Duration = timedelta(seconds=30)
     scrape_interval: Duration = timedelta(seconds=15)
+    assignment_lag: Duration = timedelta(minutes=2)
+    history_minimum: Duration = timedelta(hours=1)
+    attribution_window: Duration = timedelta(minutes=30)
     namespaces: tuple[Name, ...] = ()
     namespace_label: str = Field("namespace", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
     pod_label: str = Field("pod", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
@@ -109,7 +112,13 @@ class Settings(_Model):
     @property
     def tempo(self) -> Tempo:
         """How often the operator looks."""
-        return Tempo(look=self.look_interval, scrape=self.scrape_interval)
+        return Tempo(
+            look=self.look_interval,
+            scrape=self.scrape_interval,
+            lag=self.assignment_lag,
+            history=self.history_minimum,
+            caused=self.attribution_window,
+        )
 
     @property
     def sources(self) -> dict[str, Source]:

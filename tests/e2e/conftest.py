@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput") and lab_is_up():
         subprocess.run(["kubectl", *INSTALLED, "--replicas=1"], check=False, capture_output=True)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how long harm was there before it was found."""
+    told = (
+        value
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "time to detect"
+    )
+    for line in dict.fromkeys(told):
+        terminalreporter.write_line(f"time to detect {line}")
 
 
 @pytest.fixture

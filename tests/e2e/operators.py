@@ -27,6 +27,7 @@ class Operator:
         *,
         prometheus: str = PROMETHEUS,
         environment: Mapping[str, str] = {},
+        **settings: str,
     ) -> None:
         self.port = unused_port()
         self.log = home / f"operator-{self.port}.log"
@@ -38,8 +39,11 @@ class Operator:
                     "prometheus": {"default": {"url": prometheus}},
                     "lookInterval": "5s",
                     "scrapeInterval": "5s",
+                    "assignmentLag": "15s",
+                    "historyMinimum": "2m",
                     "namespaces": [namespace],
                     "port": self.port,
+                    **settings,
                 }
             )
         )

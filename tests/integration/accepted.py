@@ -1,5 +1,6 @@
 """Manifests that must be accepted, and what the operator then is asked."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,10 @@ SHARE = Guardrail(
     name="share",
     type=GuardrailType.EXPOSURE_BALANCE,
     tolerance=5.0,
+    metric=None,
+    requests=None,
+    once_per_user=False,
+    kill_switch=None,
     query=None,
     maximum=None,
     minimum=None,
@@ -41,6 +46,22 @@ P95 = Guardrail(
     lasting=10 * M,
     dry_run=True,
 )
+STARTS = Guardrail(
+    name="starts",
+    type=GuardrailType.RELATIVE_DROP,
+    tolerance=5.0,
+    metric=PromQL('starts_total{experiment="tree",source=~"new|first"}'),
+    once_per_user=False,
+)
+ERRORS = Guardrail(
+    name="errors",
+    type=GuardrailType.ERROR_RATE,
+    tolerance=20.0,
+    metric=PromQL('requests_total{path="/tree",status=~"5.."}'),
+    requests=PromQL('requests_total{path="/tree"}'),
+    kill_switch=5.0,
+)
+ALL = (SHARE, P95, STARTS, ERRORS)
 # What the valid manifest asks, field by field.
 WHOLE: dict[str, Any] = {
     "experiment": "tree",
@@ -56,13 +77,14 @@ WHOLE: dict[str, Any] = {
     "proof_timeout": 15 * M,
     "arms": Arms("tree", "list"),
     "metrics": Metrics(source="default", arm_label="variant", assignments=SELECTOR),
-    "guardrails": (SHARE, P95),
+    "guardrails": ALL,
     "alpha": 0.01,
     "alpha_within_tolerance": 0.1,
     "no_data": NoDataPolicy.HOLD,
     "max_blind": 10 * M,
     "max_hold": 2 * H,
     "on_failure": OnFailure.ROLLBACK,
+    "on_unattributable": OnFailure.HOLD,
     "on_delete": Leave.ROLLBACK,
     "gitops": GitopsPolicy.ENFORCE,
     "owner": "@mia",
@@ -84,6 +106,15 @@ def left_out(field: str, **asked: Any) -> Row:
 
 def given(path: str, value: Any, **asked: Any) -> Row:
     return (put(path, value),), asked
+
+
+def only(number: int) -> tuple[Change, ...]:
+    """Return what leaves one guardrail, which then is the first; it decides unless it says so."""
+    return tuple(drop(f"guardrails.{at}") for at in reversed(range(len(ALL))) if at != number)
+
+
+def judged_by(*guardrails: Guardrail) -> dict[str, Any]:
+    return {"guardrails": guardrails}
 
 
 ROWS: dict[str, Row] = {
@@ -129,7 +160,7 @@ ROWS: dict[str, Row] = {
         ),
     ),
     "a Threshold alone, without arms and metrics": (
-        (drop("arms"), drop("metrics"), drop("guardrails.0"), drop("guardrails.0.dryRun")),
+        (drop("arms"), drop("metrics"), *only(1), drop("guardrails.0.dryRun")),
         {
             "arms": None,
             "metrics": None,
@@ -147,26 +178,122 @@ ROWS: dict[str, Row] = {
             ),
         },
     ),
-    "an ExposureBalance alone": ((drop("guardrails.1"),), {"guardrails": (SHARE,)}),
+    "an ExposureBalance alone": (only(0), {"guardrails": (SHARE,)}),
+    "a RelativeDrop alone": (only(2), {"guardrails": (STARTS,)}),
+    "an ErrorRate alone, without arms and metrics": (
+        (drop("arms"), drop("metrics"), *only(3)),
+        {"arms": None, "metrics": None, "guardrails": (ERRORS,)},
+    ),
+    "nothing for the fields of other types": (
+        (
+            *only(0),
+            *(put(f"guardrails.0.{name}", None) for name in ("metric", "query", "max", "for")),
+        ),
+        {"guardrails": (SHARE,)},
+    ),
+    "nothing for what a type may have": (
+        (put("guardrails.2.oncePerUser", None), put("guardrails.3.killSwitch", None)),
+        judged_by(SHARE, P95, STARTS, replace(ERRORS, kill_switch=None)),
+    ),
+    "no oncePerUser": left_out("guardrails.2.oncePerUser"),
+    "oncePerUser": (
+        (*only(2), put("guardrails.0.oncePerUser", value=True)),
+        judged_by(replace(STARTS, once_per_user=True)),
+    ),
+    "no killSwitch": (
+        (*only(3), drop("guardrails.0.killSwitch")),
+        judged_by(replace(ERRORS, kill_switch=None)),
+    ),
+    **{
+        f"a killSwitch of {percent}": (
+            (*only(3), put("guardrails.0.killSwitch", percent)),
+            judged_by(replace(ERRORS, kill_switch=float(percent))),
+        )
+        for percent in (1, 100)
+    },
+    **{
+        f"a tolerance of {largest} for {one.type}": (
+            (*only(at), put("guardrails.0.tolerance", largest)),
+            judged_by(replace(one, tolerance=float(largest))),
+        )
+        for at, one, largest in ((0, SHARE, 50), (2, STARTS, 90), (3, ERRORS, 1000))
+    },
+    **{
+        f"a dry run of {one.type}": (
+            (put(f"guardrails.{at}.dryRun", value=True),),
+            judged_by(*(replace(g, dry_run=g is one or g.dry_run) for g in ALL)),
+        )
+        for at, one in ((0, SHARE), (2, STARTS), (3, ERRORS))
+    },
+    "a bare metric for the errors": (
+        (*only(3), put("guardrails.0.metric", "job:errors:total")),
+        judged_by(replace(ERRORS, metric=PromQL("job:errors:total"))),
+    ),
+    **{
+        f"starts of {name}": (
+            (*only(2), put("guardrails.0.metric", metric)),
+            judged_by(replace(STARTS, metric=PromQL(metric))),
+        )
+        for name, metric in {
+            "the cohort of any experiment": 'starts_total{source=~"new|first"}',
+            "the cohort in other quotes": "starts_total{source=~'new|first'}",
+            "the cohort in another order": 'starts_total{source=~"new|first",experiment="tree"}',
+            "a part of the cohort": 'starts_total{source=~"new|first",tier="web"}',
+        }.items()
+    },
+    "starts of everybody, where everybody is counted": (
+        (
+            *only(2),
+            put("metrics.assignments", 'assignments_total{experiment="tree"}'),
+            put("guardrails.0.metric", "starts_total"),
+        ),
+        {
+            "metrics": Metrics(assignments=PromQL('assignments_total{experiment="tree"}')),
+            **judged_by(replace(STARTS, metric=PromQL("starts_total"))),
+        },
+    ),
     "no alphas": ((drop("alpha"), drop("alphaWithinTolerance")), {}),
     "the smallest alpha": given("alpha", "0.0001", alpha=0.0001),
     "the largest alpha": given("alpha", "0.5", alpha=0.5),
     "no policies": (
         tuple(
-            map(drop, ("noData", "maxBlind", "maxHold", "onFailure", "onDelete", "gitops", "owner"))
+            map(
+                drop,
+                (
+                    "noData",
+                    "maxBlind",
+                    "maxHold",
+                    "onFailure",
+                    "onDelete",
+                    "gitops",
+                    "owner",
+                    "onUnattributable",
+                ),
+            )
         ),
         {"owner": None},
     ),
     "nothing for every policy": (
         tuple(
             put(field, None)
-            for field in ("noData", "maxBlind", "maxHold", "onFailure", "onDelete", "gitops")
+            for field in (
+                "noData",
+                "maxBlind",
+                "maxHold",
+                "onFailure",
+                "onDelete",
+                "gitops",
+                "onUnattributable",
+            )
         ),
         {},
     ),
     "noData Rollback": given("noData", "Rollback", no_data=NoDataPolicy.ROLLBACK),
     "noData Ignore": given("noData", "Ignore", no_data=NoDataPolicy.IGNORE),
     "onFailure Hold": given("onFailure", "Hold", on_failure=OnFailure.HOLD),
+    "onUnattributable Rollback": given(
+        "onUnattributable", "Rollback", on_unattributable=OnFailure.ROLLBACK
+    ),
     "onDelete Keep": given("onDelete", "Keep", on_delete=Leave.KEEP),
     "gitops Ignore": given("gitops.policy", "Ignore", gitops=GitopsPolicy.IGNORE),
     "an empty gitops": given("gitops", {}, gitops=GitopsPolicy.ENFORCE),

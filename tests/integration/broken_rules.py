@@ -5,11 +5,11 @@ from typing import Any
 
 from integration.manifests import Json
 from integration.server import Answer
+from rampguard.api.guardrail_rules import GUARDRAIL_RULES
 from rampguard.api.rules import (
     ARMS_RULES,
     ENV_RULES,
     FINDING_RULES,
-    GUARDRAIL_RULES,
     LASTING_RULES,
     NUMBER_RULES,
     PROBABILITY_RULES,

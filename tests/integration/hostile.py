@@ -20,6 +20,8 @@ TEXTS = {
     "no text at all": "",
     "a minus": "--all",
 }
+# Which guardrail of the valid manifest has a field; the first has all others.
+OWNERS = {"query": 1, "max": 1, "min": 1, "for": 1, "metric": 2, "requests": 3}
 
 
 def text_fields(schema: Json, place: str = "") -> Iterator[str]:
@@ -36,5 +38,5 @@ def text_fields(schema: Json, place: str = "") -> Iterator[str]:
 
 def with_text(path: str, text: str) -> Json:
     """Return the manifest with a text in a field; a guardrail is the one that has the field."""
-    own = path.rpartition(".")[2] in {"query", "max", "min", "for"}
-    return changed(put(path.replace("guardrails.0", "guardrails.1") if own else path, text))
+    owner = OWNERS.get(path.rpartition(".")[2], 0)
+    return changed(put(path.replace("guardrails.0", f"guardrails.{owner}"), text))

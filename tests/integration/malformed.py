@@ -56,10 +56,25 @@ def at(field: str, value: object) -> Change:
     return put("/" + field.replace("[", ".").replace("]", ""), value)
 
 
-SHARE, P95 = "spec.guardrails[0]", "spec.guardrails[1]"
-EXPOSURE = "ExposureBalance takes tolerance, and neither query, max, min nor for"
-THRESHOLD = "Threshold takes query with max or min or both, and no tolerance"
-ARMS = "arms and metrics are required with a guardrail of type ExposureBalance"
+SHARE, P95, STARTS, ERRORS = (f"spec.guardrails[{at}]" for at in range(4))
+ONLY = "and no other field but dryRun"
+EXPOSURE = f"ExposureBalance takes tolerance, {ONLY}"
+DROP = f"RelativeDrop takes metric and tolerance, optionally oncePerUser, {ONLY}"
+RATE = f"ErrorRate takes metric, requests and tolerance, optionally killSwitch, {ONLY}"
+THRESHOLD = f"Threshold takes query with max or min or both, optionally for, {ONLY}"
+ARMS = "arms and metrics are required with a guardrail of type ExposureBalance or RelativeDrop"
+# Fields of other types, each with a value that its own type would take.
+FITTING: dict[str, object] = {
+    "metric": "starts_total",
+    "requests": "requests_total",
+    "oncePerUser": True,
+    "killSwitch": 5,
+    "query": "up",
+    "max": "1",
+    "min": "-1",
+    "for": "1m",
+}
+ONE_OWN, THRESHOLDS = ("oncePerUser", "killSwitch"), ("query", "max", "min", "for")
 DECIDES = "at least one guardrail must decide: not all may be dryRun"
 LATE = "a finding cannot be due after the end of the soak"
 
@@ -95,6 +110,13 @@ TYPES = {
     "a text for a tolerance": typed(f"{SHARE}.tolerance", "integer", "5"),
     "a number for max": typed(f"{P95}.max", "string", 0.8),
     "a text for dryRun": typed(f"{P95}.dryRun", "boolean", "no"),
+    "a number for a metric": typed(f"{STARTS}.metric", "string", 5),
+    "a list for the requests": typed(f"{ERRORS}.requests", "string", ["up"]),
+    "a text for oncePerUser": typed(f"{STARTS}.oncePerUser", "boolean", "yes"),
+    "a number for oncePerUser": typed(f"{STARTS}.oncePerUser", "boolean", 1),
+    "a text for a killSwitch": typed(f"{ERRORS}.killSwitch", "integer", "5%"),
+    "a fraction for a killSwitch": typed(f"{ERRORS}.killSwitch", "integer", 0.5),
+    "yes for onUnattributable": listed("spec.onUnattributable", value=True),
     "a number for alpha": typed("spec.alpha", "string", 0.01),
     "a text for minPods": typed("spec.targets[0].minPods", "integer", "1"),
     "a text for gitops": typed("spec.gitops", "object", "Ignore"),
@@ -114,8 +136,39 @@ RANGES = {
     "no tolerance at all": both(
         f"{SHARE}.tolerance", "equal to 1", "equal to 1", put("guardrails.0.tolerance", 0)
     ),
-    "a tolerance of more than half": both(
-        f"{SHARE}.tolerance", "equal to 50", "equal to 50", put("guardrails.0.tolerance", 51)
+    "a tolerance of more than half": ruled(
+        SHARE,
+        "the tolerance of ExposureBalance is at most 50 percentage points",
+        put("guardrails.0.tolerance", 51),
+    ),
+    "a drop of nearly all": ruled(
+        STARTS,
+        "the tolerance of RelativeDrop is at most 90 percent",
+        put("guardrails.2.tolerance", 91),
+    ),
+    "no drop at all": both(
+        f"{STARTS}.tolerance", "equal to 1", "equal to 1", put("guardrails.2.tolerance", 0)
+    ),
+    "a rise beyond measure": both(
+        f"{ERRORS}.tolerance", "equal to 1000", "equal to 1000", put("guardrails.3.tolerance", 1001)
+    ),
+    "a negative rise": both(
+        f"{ERRORS}.tolerance", "equal to 1", "equal to 1", put("guardrails.3.tolerance", -20)
+    ),
+    "a killSwitch at nothing": both(
+        f"{ERRORS}.killSwitch", "equal to 1", "equal to 1", put("guardrails.3.killSwitch", 0)
+    ),
+    "a killSwitch beyond all requests": both(
+        f"{ERRORS}.killSwitch", "equal to 100", "equal to 100", put("guardrails.3.killSwitch", 101)
+    ),
+    "a metric that is too long": both(
+        f"{STARTS}.metric", "Too long", "at most 2048", put("guardrails.2.metric", "a" * 2049)
+    ),
+    "requests that are too long": both(
+        f"{ERRORS}.requests", "Too long", "at most 2048", put("guardrails.3.requests", "a" * 2049)
+    ),
+    "an empty metric": both(
+        f"{ERRORS}.metric", "at least 1 chars", "at least 1 char", put("guardrails.3.metric", "")
     ),
     "an alpha that is too fine": both(
         "spec.alpha", "Too long", "at most 6 characters", put("alpha", "0.00001")
@@ -172,8 +225,9 @@ UNKNOWN = {
     "an unknown field of a target": strange("spec.targets[0].kind", put("targets.0.kind", "x")),
     "an unknown field of arms": strange("spec.arms.other", put("arms.other", "x")),
     "a URL in the metrics": strange("spec.metrics.url", put("metrics.url", "http://x")),
-    "an unknown field of a guardrail": strange(
-        f"{SHARE}.killSwitch", put("guardrails.0.killSwitch", 5)
+    "an unknown field of a guardrail": strange(f"{SHARE}.weight", put("guardrails.0.weight", 5)),
+    "a field of a guardrail of another issue": strange(
+        f"{STARTS}.event", put("guardrails.2.event", "session_started")
     ),
     "an unknown field of gitops": strange("spec.gitops.handoff", put("gitops.handoff", "Done")),
     "a field that looks like a prototype": strange("spec.__proto__", put("__proto__", {})),
@@ -195,8 +249,12 @@ MISSING = {
     "a guardrail without a type": missing(f"{SHARE}.type", drop("guardrails.0.type")),
     "an arm that is missing": missing("spec.arms.control", drop("arms.control")),
     "metrics without assignments": missing("spec.metrics.assignments", drop("metrics.assignments")),
-    "no arms for an ExposureBalance": ruled("arms", ARMS, drop("arms")),
-    "no metrics for an ExposureBalance": ruled("metrics", ARMS, drop("metrics")),
+    "no arms for an ExposureBalance": ruled("arms", ARMS, drop("guardrails.2"), drop("arms")),
+    "no metrics for an ExposureBalance": ruled(
+        "metrics", ARMS, drop("guardrails.2"), drop("metrics")
+    ),
+    "no arms for a RelativeDrop": ruled("arms", ARMS, drop("guardrails.0"), drop("arms")),
+    "no metrics for a RelativeDrop": ruled("metrics", ARMS, drop("guardrails.0"), drop("metrics")),
 }
 LISTS = {
     "no targets": both("spec.targets", "at least 1 items", "at least 1 item", put("targets", [])),
@@ -256,12 +314,30 @@ RULES = {
     "one arm twice": ruled(
         "spec.arms", "control and treatment must differ", put("arms.treatment", "tree")
     ),
-    "only dry runs": ruled("guardrail", DECIDES, drop("guardrails.0")),
+    "only dry runs": ruled(
+        "guardrail", DECIDES, *(put(f"guardrails.{at}.dryRun", value=True) for at in (0, 2, 3))
+    ),
     "a query at an ExposureBalance": ruled(SHARE, EXPOSURE, put("guardrails.0.query", "up")),
     "a max at an ExposureBalance": ruled(SHARE, EXPOSURE, put("guardrails.0.max", "1")),
     "a min at an ExposureBalance": ruled(SHARE, EXPOSURE, put("guardrails.0.min", "1")),
     "a for at an ExposureBalance": ruled(SHARE, EXPOSURE, put("guardrails.0.for", "1m")),
     "an ExposureBalance without tolerance": ruled(SHARE, EXPOSURE, drop("guardrails.0.tolerance")),
+    **{
+        f"a {name} at {a}": ruled(place, message, at(f"{place}.{name}", FITTING[name]))
+        for a, place, message, strangers in (
+            ("an ExposureBalance", SHARE, EXPOSURE, ("metric", "requests", *ONE_OWN)),
+            ("a RelativeDrop", STARTS, DROP, ("requests", "killSwitch", *THRESHOLDS)),
+            ("an ErrorRate", ERRORS, RATE, ("oncePerUser", *THRESHOLDS)),
+            ("a Threshold", P95, THRESHOLD, ("metric", "requests", *ONE_OWN)),
+        )
+        for name in strangers
+    },
+    "a RelativeDrop without metric": ruled(STARTS, DROP, drop("guardrails.2.metric")),
+    "a RelativeDrop without tolerance": ruled(STARTS, DROP, drop("guardrails.2.tolerance")),
+    "an ErrorRate without metric": ruled(ERRORS, RATE, drop("guardrails.3.metric")),
+    "an ErrorRate without requests": ruled(ERRORS, RATE, drop("guardrails.3.requests")),
+    "an ErrorRate without tolerance": ruled(ERRORS, RATE, drop("guardrails.3.tolerance")),
+    "an ErrorRate by another name": ruled(ERRORS, DROP, put("guardrails.3.type", "RelativeDrop")),
     "a tolerance at a Threshold": ruled(P95, THRESHOLD, put("guardrails.1.tolerance", 5)),
     "a Threshold without query": ruled(P95, THRESHOLD, drop("guardrails.1.query")),
     "a Threshold without a limit": ruled(
@@ -275,10 +351,11 @@ RULES = {
     },
 }
 WORDS = {
-    "a type that does not exist": listed(f"{SHARE}.type", "RelativeDrop"),
+    "a type that does not exist": listed(f"{SHARE}.type", "MedianShift"),
     "a type in another case": listed(f"{SHARE}.type", "exposureBalance"),
     "noData in another case": listed("spec.noData", "hold"),
     "an onFailure of another field": listed("spec.onFailure", "Ignore"),
+    "an onUnattributable of another field": listed("spec.onUnattributable", "Ignore"),
     "an onDelete that does not exist": listed("spec.onDelete", "Retain"),
     "an abort of YAML's true": listed("spec.abort", value=True),
     "a policy of YAML's false": listed("spec.gitops.policy", value=False),
@@ -332,6 +409,62 @@ SELECTORS = {
         " ": "a metric name should follow",
     }.items()
 }
+SELECTORS |= {
+    f"{value!r} for {name} of a guardrail": Row(
+        (put(f"guardrails.{number}.{name}", value),),
+        f"spec.guardrails[{number}].{name}",
+        "",
+        "should follow",
+    )
+    for number, name in ((2, "metric"), (3, "metric"), (3, "requests"))
+    for value in ("rate(starts_total[5m])", "a / b", 'sum(a{b="c"})')
+}
+# Starts of users whom an earlier share assigned do not belong to the assignments that are counted.
+BIASED = {
+    name: Row((*changes,), f"{STARTS}.metric", "", f"needs {matcher} as metrics.assignments has it")
+    for name, (matcher, *changes) in {
+        "starts of everybody": (
+            'source=~"new|first"',
+            put("guardrails.2.metric", 'starts_total{experiment="tree"}'),
+        ),
+        "starts without matchers": (
+            'source=~"new|first"',
+            put("guardrails.2.metric", "starts_total"),
+        ),
+        "starts of another cohort": (
+            'source=~"new|first"',
+            put("guardrails.2.metric", 'starts_total{source=~"cookie"}'),
+        ),
+        "starts of a part of the cohort": (
+            'source=~"new|first"',
+            put("guardrails.2.metric", 'starts_total{source="new"}'),
+        ),
+        "starts of all but the cohort": (
+            'source=~"new|first"',
+            put("guardrails.2.metric", 'starts_total{source!~"new|first"}'),
+        ),
+        "the cohort under another label": (
+            'source=~"new|first"',
+            put("guardrails.2.metric", 'starts_total{origin=~"new|first"}'),
+        ),
+        "one of two matchers of a cohort": (
+            'tier="web"',
+            put("metrics.assignments", 'assignments_total{source="new",tier="web"}'),
+            put("guardrails.2.metric", 'starts_total{source="new"}'),
+        ),
+        "none of two matchers of a cohort": (
+            'source="new", tier="web"',
+            put("metrics.assignments", 'assignments_total{source="new",tier="web"}'),
+            put("guardrails.2.metric", "starts_total"),
+        ),
+        "starts of everybody in a dry run": (
+            'source=~"new|first"',
+            put("guardrails.2.metric", "starts_total"),
+            put("guardrails.2.dryRun", value=True),
+        ),
+    }.items()
+}
+STORED = SELECTORS | BIASED
 # What only the API server can say: names of objects, keys of lists, and what it never hands on.
 SERVERS = {
     "one target twice": Row(
@@ -354,4 +487,4 @@ SERVERS = {
     ),
 }
 BOTH = TYPES | RANGES | DURATIONS | UNKNOWN | MISSING | LISTS | RULES | WORDS
-ROWS = BOTH | SELECTORS | SERVERS
+ROWS = BOTH | STORED | SERVERS

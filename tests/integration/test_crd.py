@@ -8,7 +8,7 @@ import pytest
 from conftest import Kubectl
 from integration import accepted
 from integration.broken_rules import MESSAGES, by_the_server, by_us, judged_by_both
-from integration.malformed import BOTH, ROWS, SELECTORS, SERVERS, Row
+from integration.malformed import BOTH, ROWS, SERVERS, STORED, Row
 from integration.manifests import Json, changed
 from integration.server import DRY, RAMPS, Answer, ApiServer
 from rampguard.api.crd import crd
@@ -64,8 +64,8 @@ def test_what_is_malformed_is_refused_by_name_here_and_there(
     assert told_by(words := refusal(manifest), row), words
 
 
-@pytest.mark.parametrize("row", SELECTORS.values(), ids=SELECTORS)
-def test_what_is_no_selector_is_stored_and_blocked_by_name(
+@pytest.mark.parametrize("row", STORED.values(), ids=STORED)
+def test_what_no_schema_has_words_for_is_stored_and_blocked_by_name(
     server: ApiServer, namespace: str, row: Row
 ) -> None:
     stored = create(server, namespace, changed(*row.changes))

@@ -10,14 +10,18 @@ from cli_ramps import SCENES
 from integration.manifests import VALID, Change, Json, drop, put
 from integration.server import DRY, RAMPS, Answer, ApiServer
 from rampguard.api.rules import FROZEN, FROZEN_OPTIONAL
+from rampguard.api.status import to_status
+from rampguard.core.model import Finding, GuardrailType, Judgement, Part, Phase, Verdict
+from rampguard.core.view import StatusView
+from scenes import HOUR, T, soaking, state
 
 pytestmark = pytest.mark.cluster
 
 TRIES = 5
 MERGE = "application/merge-patch+json"
 FIRST = "experiment, env, targets, from, to, steps, stepSoak and alpha are frozen"
-SECOND = "fromAbsent, arms and metrics are frozen"
-GUARDRAILS = "guardrail names, types and queries are frozen"
+SECOND = "fromAbsent, arms, metrics and onUnattributable are frozen"
+GUARDRAILS = "names, types, queries, metrics, requests and oncePerUser of guardrails are frozen"
 EXTENDED = "soak can only be extended"
 FROZEN_ROWS: dict[str, tuple[str, Change]] = {
     "another experiment": (FIRST, put("experiment", "other")),
@@ -42,6 +46,7 @@ FROZEN_ROWS: dict[str, tuple[str, Change]] = {
     "another arm": (SECOND, put("arms.treatment", "grid")),
     "another source": (SECOND, put("metrics.source", "other")),
     "another counter": (SECOND, put("metrics.assignments", "other_total")),
+    "another onUnattributable": (SECOND, put("onUnattributable", "Rollback")),
     "one more guardrail": (
         GUARDRAILS,
         put(
@@ -55,6 +60,11 @@ FROZEN_ROWS: dict[str, tuple[str, Change]] = {
     "one guardrail less": (GUARDRAILS, drop("guardrails.1")),
     "another guardrail name": (GUARDRAILS, put("guardrails.1.name", "p99")),
     "another query": (GUARDRAILS, put("guardrails.1.query", "up")),
+    "other starts": (GUARDRAILS, put("guardrails.2.metric", 'others_total{source=~"new|first"}')),
+    "oncePerUser turned": (GUARDRAILS, put("guardrails.2.oncePerUser", value=True)),
+    "no oncePerUser": (GUARDRAILS, drop("guardrails.2.oncePerUser")),
+    "other errors": (GUARDRAILS, put("guardrails.3.metric", 'requests_total{status=~"4.."}')),
+    "other requests": (GUARDRAILS, put("guardrails.3.requests", "requests_total")),
     "another type": (
         GUARDRAILS,
         put("guardrails.0", {"name": "share", "type": "Threshold", "query": "up", "min": "1"}),
@@ -70,6 +80,13 @@ FREE_ROWS: dict[str, Change] = {
     "no findings": drop("findings"),
     "another proofTimeout": put("proofTimeout", "1h"),
     "another tolerance": put("guardrails.0.tolerance", 7),
+    "another tolerance of a drop": put("guardrails.2.tolerance", 7),
+    "another tolerance of a rise": put("guardrails.3.tolerance", 200),
+    "another killSwitch": put("guardrails.3.killSwitch", 50),
+    "no killSwitch": drop("guardrails.3.killSwitch"),
+    "starts that are a dry run": put("guardrails.2.dryRun", value=True),
+    "errors that are a dry run": put("guardrails.3.dryRun", value=True),
+    "onUnattributable by default": drop("onUnattributable"),
     "another limit": put("guardrails.1.max", "0.9"),
     "one limit less": drop("guardrails.1.min"),
     "another for": put("guardrails.1.for", "5m"),
@@ -174,6 +191,29 @@ def test_every_status_that_we_write_is_taken_as_it_is(
     server: ApiServer, path: str, scene: str
 ) -> None:
     status = {"observedGeneration": -1} | SCENES[scene].get("status", {})
+    stored = update(server, f"{path}/waiting", put("/status", status), "/status")
+    assert stored.accepted, stored.message
+    assert stored.body["status"] == status
+
+
+def test_lines_of_numbers_are_taken_as_long_as_they_may_be(server: ApiServer, path: str) -> None:
+    part = Part(name="history", verdict=Verdict.INCONCLUSIVE, counts="c" * 999)
+    judgement = Judgement(
+        name="errors",
+        type=GuardrailType.ERROR_RATE,
+        verdict=Verdict.INCONCLUSIVE,
+        parts=(part,) * 9,
+    )
+    finding = Finding(
+        after=HOUR,
+        at=T,
+        share=50,
+        verdict=Verdict.INCONCLUSIVE,
+        evidence="",
+        details=("d" * 999,) * 30,
+    )
+    told = state(soaking(judged=(judgement,)), findings=(finding,))
+    status = to_status(StatusView(phase=Phase.SOAKING), told)
     stored = update(server, f"{path}/waiting", put("/status", status), "/status")
     assert stored.accepted, stored.message
     assert stored.body["status"] == status

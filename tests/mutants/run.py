@@ -47,8 +47,8 @@ PLUGINS = (
     "pytest_timeout",
     "pytest_cov.plugin",
 )  # those that our settings name
-QUIET = ("-q", "-s", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", "--timeout=10")
-CPU_SECONDS, MEMORY = 20, 2 << 30
+QUIET = ("-q", "-s", "--tb=no", "--assert=plain", "-p", "no:cacheprovider")
+CPU_SECONDS, MEMORY = 20, 2 << 30  # of a child; a test has our own time limit too
 UNHARMED = {int(pytest.ExitCode.OK), int(pytest.ExitCode.NO_TESTS_COLLECTED)}
 
 Position = tuple[int, int]
@@ -81,8 +81,19 @@ def _marked(lines: Sequence[str], sign: str) -> str:
 
 
 @cache
+def modules() -> dict[str, Path]:
+    """Return the file of each module, by its dotted name within core."""
+    files = (path for path in CORE.rglob("*.py") if path != CORE / "__init__.py")
+    return {".".join(_parts(path.relative_to(CORE))): path for path in sorted(files)}
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    return path.parent.parts if path.stem == "__init__" else path.with_suffix("").parts
+
+
+@cache
 def source(module: str) -> str:
-    return (CORE / f"{module}.py").read_text(encoding="utf-8")
+    return modules()[module].read_text(encoding="utf-8")
 
 
 @cache
@@ -129,11 +140,17 @@ class Mutated(MetaPathFinder, InspectLoader):
 
     def __init__(self, module: str, text: str) -> None:
         self.name, self.text = f"rampguard.core.{module}", text
+        self.package = modules()[module].stem == "__init__"
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
     ) -> ModuleSpec | None:
-        return spec_from_loader(fullname, self) if fullname == self.name else None
+        if fullname != self.name:
+            return None
+        spec = spec_from_loader(fullname, self)
+        if spec is not None and self.package:
+            spec.submodule_search_locations = [str(CORE.joinpath(*fullname.split(".")[2:]))]
+        return spec
 
     def get_source(self, fullname: str) -> str:
         return self.text
@@ -191,7 +208,9 @@ def reach() -> dict[str, dict[int, frozenset[str]]]:
         sys.exit(f"the tests must pass before mutants meet them: {TESTS} ended with {code}")
     data = CoverageData(str(told))
     data.read()
-    return {Path(file).stem: _tests_by_line(data, file) for file in data.measured_files()}
+    names = {str(path): name for name, path in modules().items()}
+    known = (file for file in data.measured_files() if file in names)
+    return {names[file]: _tests_by_line(data, file) for file in known}
 
 
 def _tests_by_line(data: CoverageData, file: str) -> dict[int, frozenset[str]]:
@@ -273,25 +292,30 @@ def report(every: dict[str, list[Mutant]]) -> int:
                 count["argued"] += 1
             else:
                 count["unexplained"] += 1
-                print(f"\ncore/{module}.py:{mutant.line}  {mutant.operator.removeprefix('core/')}")
+                print(f"\n{_shown(module)}:{mutant.line}  {mutant.operator.removeprefix('core/')}")
                 print(f"- {change[0]}\n+ {change[1]}")
         count["killed"] = 2 * count["mutants"] - count.total()
         table.append((module, count))
         open_questions += count["unexplained"]
     stale = sorted(one for one in arguments - used if one[0] in every)
     for module, before, after in stale:
-        print(f"\nargued, but killed or gone: core/{module}.py\n- {before}\n+ {after}")
+        print(f"\nargued, but killed or gone: {_shown(module)}\n- {before}\n+ {after}")
     columns = ("mutants", "killed", "argued", "unexplained", "unmet")
-    print("\n" + "".join(f"{head:>14}" for head in ("module", *columns)))
+    print(f"\n{'module':>26}" + "".join(f"{head:>14}" for head in columns))
     for module, count in table:
-        print(f"{module:>14}" + "".join(f"{count[column]:>14}" for column in columns))
+        print(f"{module:>26}" + "".join(f"{count[column]:>14}" for column in columns))
     return open_questions + len(stale)
 
 
+def _shown(module: str) -> str:
+    return str(modules()[module].relative_to(ROOT))
+
+
 def main() -> int:
-    modules = sorted(path.stem for path in CORE.glob("[a-z]*.py"))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--module", action="append", choices=modules, help="only this; repeatable")
+    parser.add_argument(
+        "--module", action="append", choices=[*modules()], help="only this; repeatable"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--fresh", action="store_true", help="forget all results first")
     parser.add_argument("--report", action="store_true", help="run nothing, print what is known")
@@ -304,7 +328,7 @@ def main() -> int:
     BUILD.mkdir(parents=True, exist_ok=True)
     if asked.fresh:
         RESULTS.unlink(missing_ok=True)
-    every = {module: list(mutants(module)) for module in asked.module or modules}
+    every = {module: list(mutants(module)) for module in asked.module or modules()}
     if not asked.report:
         results = known()
         run([m for some in every.values() for m in some if results.get(m, True)], asked.workers)

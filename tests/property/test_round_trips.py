@@ -88,11 +88,11 @@ def _printable(text: str) -> str:
 @example("")
 @example("[]")
 @example('{"v":1}')
-@example('{"v":1,"stage":"Nothing","facts":{}}')
-@example('{"v":1,"stage":"Soaking","facts":{}}')
-@example('{"v":1,"stage":"Pending","facts":{},"seq":{}}')
-@example('{"v":1,"stage":"Pending","facts":{},"stage2":1}')
-@example('{"v":1,"stage":["Pending"],"facts":{}}')
+@example('{"v":2,"stage":"Nothing","facts":{}}')
+@example('{"v":2,"stage":"Soaking","facts":{}}')
+@example('{"v":2,"stage":"Pending","facts":{},"seq":{}}')
+@example('{"v":2,"stage":"Pending","facts":{},"stage2":1}')
+@example('{"v":2,"stage":["Pending"],"facts":{}}')
 @example("9" * 400)
 def test_a_damaged_memory_is_an_invalid_spec_and_nothing_else(line: str) -> None:
     with pytest.raises(InvalidSpec, match="undo by hand"):

@@ -19,6 +19,7 @@ ENV = (
     "env must be the name of an environment variable: letters, digits and _,"
     " not starting with a digit"
 )
+BETWEEN_ARMS = ("ExposureBalance", "RelativeDrop")  # types that compare the arms and only them
 STEP = "every step must lie strictly between from and to"
 
 _HOURS = re.compile(r"(?:[0-9]{1,4}h)?(?:[0-9]{1,5}m)?", re.ASCII)
@@ -131,7 +132,7 @@ def _within_soak(spec: Object) -> bool:
 
 
 def _typed(spec: Object) -> bool:
-    typed = any(g.get("type") == "ExposureBalance" for g in spec.get("guardrails") or ())
+    typed = any(g.get("type") in BETWEEN_ARMS for g in spec.get("guardrails") or ())
     return not typed or bool(spec.get("arms") and spec.get("metrics"))
 
 
@@ -165,35 +166,10 @@ SPEC_RULES = (
         lambda s: any(not g.get("dryRun") for g in s.get("guardrails") or ()),
     ),
     Rule(
-        "!self.guardrails.exists(g, g.type == 'ExposureBalance')"
+        f"!self.guardrails.exists(g, g.type in {list(BETWEEN_ARMS)})"
         " || (has(self.arms) && has(self.metrics))",
-        "arms and metrics are required with a guardrail of type ExposureBalance",
+        f"arms and metrics are required with a guardrail of type {' or '.join(BETWEEN_ARMS)}",
         _typed,
-    ),
-)
-GUARDRAIL_RULES = (
-    Rule(
-        "self.type != 'ExposureBalance' || (has(self.tolerance) && !has(self.query)"
-        " && !has(self.max) && !has(self.min) && !has(self.__for__))",
-        "ExposureBalance takes tolerance, and neither query, max, min nor for",
-        lambda g: (
-            g.get("type") != "ExposureBalance"
-            or ("tolerance" in g and not {"query", "max", "min", "for"} & set(g))
-        ),
-    ),
-    Rule(
-        "self.type != 'Threshold' || (has(self.query) && (has(self.max) || has(self.min))"
-        " && !has(self.tolerance))",
-        "Threshold takes query with max or min or both, and no tolerance",
-        lambda g: (
-            g.get("type") != "Threshold"
-            or ("query" in g and bool({"max", "min"} & set(g)) and "tolerance" not in g)
-        ),
-    ),
-    Rule(
-        "!has(self.max) || !has(self.min) || double(self.min) < double(self.max)",
-        "min must be below max",
-        lambda g: not {"max", "min"} <= set(g) or _below(g["min"], g["max"]),
     ),
 )
 ARMS_RULES = (
@@ -213,39 +189,39 @@ FROZEN = (
     "stepSoak",
     "alpha",
     "alphaWithinTolerance",
+    "onUnattributable",
 )
 FROZEN_OPTIONAL = ("steps", "fromAbsent", "arms", "metrics")
+FROZEN_OF_GUARDRAIL = ("metric", "requests", "oncePerUser", "query")  # name and type are, too
 
 
 def frozen_rules() -> list[dict[str, str]]:
     """Return the rules over old and new object; the API server alone knows the old one."""
-    equal = [f"self.spec.{name} == oldSelf.spec.{name}" for name in FROZEN]
-    same = [
-        f"has(self.spec.{name}) == has(oldSelf.spec.{name})"
-        f" && (!has(self.spec.{name}) || self.spec.{name} == oldSelf.spec.{name})"
-        for name in FROZEN_OPTIONAL
-    ]
+    equal = {name: f"self.spec.{name} == oldSelf.spec.{name}" for name in FROZEN} | {
+        name: _same("self.spec", "oldSelf.spec", name) for name in FROZEN_OPTIONAL
+    }
+    second = ("fromAbsent", "arms", "metrics", "onUnattributable")
     frozen = "experiment, env, targets, from, to, steps, stepSoak and alpha are frozen"
+    guardrail = " && ".join(_same("g", "o", name) for name in FROZEN_OF_GUARDRAIL)
     guardrails = (
         "size(self.spec.guardrails) == size(oldSelf.spec.guardrails)"
         " && self.spec.guardrails.all(g, oldSelf.spec.guardrails.exists(o, o.name == g.name"
-        " && o.type == g.type && has(o.query) == has(g.query)"
-        " && (!has(o.query) || o.query == g.query)))"
+        f" && o.type == g.type && {guardrail}))"
     )
     return [
         {
-            "rule": f"{STARTED} || ({' && '.join([*equal, *same[:1]])})",
+            "rule": f"{STARTED} || ({_all(equal[n] for n in equal if n not in second)})",
             "message": f"the ramp has started: {frozen}; create a new ExperimentRamp",
         },
         {
-            "rule": f"{STARTED} || ({' && '.join(same[1:])})",
-            "message": "the ramp has started: fromAbsent, arms and metrics are frozen;"
-            " create a new ExperimentRamp",
+            "rule": f"{STARTED} || ({_all(equal[n] for n in second)})",
+            "message": "the ramp has started: fromAbsent, arms, metrics and onUnattributable are"
+            " frozen; create a new ExperimentRamp",
         },
         {
             "rule": f"{STARTED} || ({guardrails})",
-            "message": "the ramp has started: guardrail names, types and queries are frozen;"
-            " create a new ExperimentRamp",
+            "message": "the ramp has started: names, types, queries, metrics, requests and"
+            " oncePerUser of guardrails are frozen; create a new ExperimentRamp",
         },
         {
             "rule": f"{STARTED} || duration(self.spec.soak) >= duration(oldSelf.spec.soak)",
@@ -254,8 +230,11 @@ def frozen_rules() -> list[dict[str, str]]:
     ]
 
 
-def _below(low: object, high: object) -> bool:
-    try:
-        return float(str(low)) < float(str(high))
-    except ValueError:
-        return True  # another rule says what is wrong with it
+def _same(new: str, old: str, name: str) -> str:
+    """Return what holds where an optional field is as it was; `?field` would cost too much."""
+    one, other = f"{new}.{name}", f"{old}.{name}"
+    return f"has({one}) == has({other}) && (!has({one}) || {one} == {other})"
+
+
+def _all(terms: Iterable[str]) -> str:
+    return " && ".join(terms)

@@ -11,17 +11,20 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from rampguard.api.guardrail_rules import GUARDRAIL_RULES, LARGEST_TOLERANCE
+from rampguard.api.raw import saying
 from rampguard.api.rules import (
     ARMS_RULES,
     ENV_RULES,
     FINDING_RULES,
-    GUARDRAIL_RULES,
     LASTING_RULES,
     NUMBER_RULES,
     PROBABILITY_RULES,
@@ -30,7 +33,7 @@ from rampguard.api.rules import (
     Rule,
     broken,
 )
-from rampguard.core.promql import parse_selector
+from rampguard.core.promql import Matcher, cohort, parse_selector
 
 NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 GATE = r"^(start|step-[0-9]+|breach)(-[0-9]+)?$"
@@ -143,9 +146,29 @@ class Guardrail(Wire):
     model_config = ConfigDict(json_schema_extra=_rules(GUARDRAIL_RULES))
 
     name: Name
-    type: Literal["ExposureBalance", "Threshold"]
-    tolerance: Annotated[int, Field(ge=1, le=50, strict=True)] | None = Field(
-        None, description="ExposureBalance: percentage points around the share"
+    type: Literal["ExposureBalance", "RelativeDrop", "ErrorRate", "Threshold"]
+    tolerance: Annotated[int, Field(ge=1, le=LARGEST_TOLERANCE, strict=True)] | None = Field(
+        None,
+        description="ExposureBalance: percentage points around the share; RelativeDrop: percent"
+        " below control; ErrorRate: percent above control and above the time before the ramp",
+    )
+    metric: Selector | None = Field(
+        None,
+        description="selector of a counter. RelativeDrop: of starts by new users; ErrorRate: of"
+        " requests that failed",
+    )
+    requests: Selector | None = Field(
+        None, description="ErrorRate: selector of a counter of all requests"
+    )
+    once_per_user: bool | None = Field(
+        None,
+        strict=True,
+        description="RelativeDrop: a user can count at most once, so that a sharper test holds",
+    )
+    kill_switch: Annotated[int, Field(ge=1, le=100, strict=True)] | None = Field(
+        None,
+        description="ErrorRate: percent of the requests of two minutes that may fail, whatever"
+        " the statistics say",
     )
     query: Query | None = Field(None, description="Threshold: PromQL that gives one sample")
     max: Number | None = Field(None, description="Threshold: broken above it")
@@ -224,6 +247,11 @@ class Spec(Wire):
     on_failure: Literal["Rollback", "Hold"] = Field(
         "Rollback", description="what a breach does; Hold keeps the share and asks a person"
     )
+    on_unattributable: Literal["Hold", "Rollback"] = Field(
+        "Hold",
+        description="what a breach does that the ramp may not have caused: one that began long"
+        " after the start and that only the comparison with the past shows",
+    )
     on_delete: Literal["Rollback", "Keep"] = "Rollback"
     gitops: Gitops = Field(default_factory=Gitops)
     owner: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
@@ -246,3 +274,45 @@ class Spec(Wire):
     @classmethod
     def _rules_hold(cls, value: Any, _: ValidationInfo) -> Any:
         return _checked(SPEC_RULES, value)
+
+    @field_validator("guardrails", mode="after")
+    @classmethod
+    def _starts_are_of_new_users(
+        cls, guardrails: tuple[Guardrail, ...], told: ValidationInfo
+    ) -> tuple[Guardrail, ...]:
+        experiment, metrics = told.data.get("experiment"), told.data.get("metrics")
+        if experiment is None or metrics is None:
+            return guardrails  # the fields before these say why
+        biased: list[InitErrorDetails] = [
+            {
+                "type": PydanticCustomError("rule", "{text}", {"text": _biased(missing)}),
+                "loc": (at, "metric"),
+                "input": one.metric,
+            }
+            for at, one in enumerate(guardrails)
+            if (missing := _missing_cohort(one, metrics.assignments, experiment))
+        ]
+        if biased:
+            raise ValidationError.from_exception_data(cls.__name__, biased)
+        return guardrails
+
+
+def _missing_cohort(one: Guardrail, assignments: str, experiment: str) -> tuple[Matcher, ...]:
+    """Return the matchers of the assignments that the starts of a RelativeDrop lack."""
+    if one.type != "RelativeDrop" or one.metric is None:
+        return ()
+    there = {_meant(matcher) for matcher in parse_selector(one.metric).matchers}
+    return tuple(m for m in cohort(assignments, experiment) if _meant(m) not in there)
+
+
+def _meant(matcher: Matcher) -> tuple[str, str, str]:
+    """Return a matcher whichever quotes it was written with."""
+    return matcher.label, matcher.operator, matcher.value[1:-1]
+
+
+def _biased(missing: tuple[Matcher, ...]) -> str:
+    told = saying(", ".join(map(str, missing)))
+    return (
+        f"needs {told} as metrics.assignments has it: without it, starts of users who were assigned"
+        " before the change would be counted (biased, not noisy)"
+    )

@@ -1,5 +1,6 @@
 """What people read, as the wire carries it, and what we remember in it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -19,6 +20,7 @@ from rampguard.core.model import (
     Original,
     State,
 )
+from rampguard.core.parts import part_text
 from rampguard.core.targets import show
 from rampguard.core.view import StatusView
 from rampguard.ports import InvalidSpec
@@ -26,10 +28,14 @@ from rampguard.ports import InvalidSpec
 Word = Annotated[str, StringConstraints(max_length=128)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 Long = Annotated[str, StringConstraints(max_length=4096)]
+Detail = Annotated[str, StringConstraints(max_length=512)]
 Instant = Annotated[
     str, StringConstraints(max_length=32), Field(json_schema_extra={"format": "date-time"})
 ]
 MOST = 100  # findings shown: 11 steps of at most 10, and breaches
+MOST_DETAILS = 20  # lines of a finding
+MOST_PARTS = 5  # lines of a guardrail
+LONGEST_MEMORY = 524_288  # characters of the engine's line
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -58,6 +64,7 @@ class Finding(Wire):
     share: int
     verdict: Word
     evidence: Long
+    details: Annotated[list[Detail], Field(max_length=MOST_DETAILS)] | None = None
     late: bool | None = None
 
 
@@ -73,6 +80,7 @@ class GuardrailStatus(Wire):
     counted: int | None = None
     could_see: Text | None = None
     why: Text | None = None
+    details: Annotated[list[Detail], Field(max_length=MOST_PARTS)] | None = None
     onset: Instant | None = None
     query: Long | None = None
     dry_run: bool | None = None
@@ -147,7 +155,7 @@ class Status(Wire):
     blind: Word | None = None
     mixed_exposure: Word | None = None
     timeline: Annotated[list[Text], Field(max_length=20)] | None = None
-    engine: Annotated[str, StringConstraints(max_length=262144)] | None = None
+    engine: Annotated[str, StringConstraints(max_length=LONGEST_MEMORY)] | None = None
 
 
 def to_status(view: StatusView, state: State) -> Json:
@@ -290,6 +298,7 @@ def _finding(one: model.Finding) -> Finding:
         share=one.share,
         verdict=one.verdict,
         evidence=_cut(one.evidence, 4096),
+        details=_details(one.details[:MOST_DETAILS]),
         late=one.late or None,
     )
 
@@ -305,10 +314,15 @@ def _guardrail(one: Judgement) -> GuardrailStatus:
         counted=round(one.counted) or None,
         could_see=_cut(one.could_see) or None,
         why=_cut(one.why) or None,
+        details=_details(part_text(part) for part in one.parts[:MOST_PARTS]),
         onset=_at(one.onset),
         query=_cut(one.query, 4096) or None,
         dry_run=one.dry_run or None,
     )
+
+
+def _details(lines: Iterable[str]) -> list[str] | None:
+    return [_cut(line, 512) for line in lines] or None
 
 
 def _targets(view: StatusView, state: State) -> list[TargetStatus]:

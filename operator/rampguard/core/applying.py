@@ -9,6 +9,7 @@ from rampguard.core.model import (
     Coverage,
     Decision,
     Evidence,
+    Judgement,
     Note,
     Observation,
     OnFailure,
@@ -39,7 +40,10 @@ def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> De
         written=carried(places, stage.written),
         progress=grown(began, proven_pods(seen), seen.now),
     )
+    stage = replace(stage, killed=_latched(stage, seen))
     state = replace(state, stage=stage)
+    if stage.killed:
+        return _killed(plan, state, seen, stage.killed[0])
     if not writes and all_proven(seen):
         return _soak(plan, state, stage, seen)
     if not writes and readable(seen) and overdue(plan, seen, stage.progress):
@@ -99,6 +103,7 @@ def _soak(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decis
         evidence=Evidence(t0=t0, counted_to=t0),
         templates=templates(seen),
         rules=rules(plan),
+        accepted=stage.accepted,
     )
     mixed = t0 - stage.since
     proven = note(
@@ -117,6 +122,31 @@ def _soak(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decis
         because=Because(Reason.SOAKING, text),
         notes=(proven, started),
         look_again_in=plan.tempo.scrape,
+    )
+
+
+def _latched(stage: Applying, seen: Observation) -> tuple[Judgement, ...]:
+    """Return the kill-switches that fired and that nobody overruled, each as it fired first."""
+    fired = {j.name: j for j in (*seen.kills, *stage.killed)}
+    return tuple(j for name, j in fired.items() if name not in stage.accepted)
+
+
+def _killed(plan: Plan, state: State, seen: Observation, harm: Judgement) -> Decision:
+    """Answer a kill-switch that fires before the proof is whole."""
+    text = f"{harm.name} {harm.value}, limit {harm.limit}"
+    because = Because(Reason.GUARDRAIL_BREACHED, text)
+    loud = f"{harm.name} breached:{text.removeprefix(harm.name)}"
+    told = note(Reason.GUARDRAIL_BREACHED, loud, harm.name, state.stage.since, warning=True)
+    state, notes = told_once(state, told)
+    if plan.ask.on_failure is OnFailure.ROLLBACK:
+        decision = roll_back(plan, state, seen, because)
+        return replace(decision, notes=(*notes, *decision.notes))
+    asked, question = ask_person(plan, state, "breach", text, seen.now)
+    return Decision(
+        state=asked,
+        because=because,
+        notes=(*notes, *question),
+        look_again_in=plan.tempo.proving,
     )
 
 

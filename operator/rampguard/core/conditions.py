@@ -16,6 +16,7 @@ from rampguard.core.model import (
     Decision,
     Ended,
     Evidence,
+    Gate,
     GitopsPolicy,
     Judgement,
     Observation,
@@ -30,7 +31,7 @@ from rampguard.core.model import (
     Verdict,
     Workload,
 )
-from rampguard.core.moves import blind_for, overdue
+from rampguard.core.moves import blind_for, is_gate, overdue
 from rampguard.core.plan import Plan, next_finding, soak_end
 from rampguard.core.reasons import ConditionType, Reason
 from rampguard.core.soak import breach_text, serious
@@ -109,7 +110,7 @@ def phase_of(plan: Plan, state: State) -> Phase:
             return Phase.ROLLING_BACK
         case Pending(blocked=True):
             return Phase.BLOCKED
-        case _ if state.gates:
+        case _ if _waits(state):
             return Phase.AWAITING_APPROVAL
         case Applying():
             return Phase.APPLYING
@@ -121,6 +122,16 @@ def phase_of(plan: Plan, state: State) -> Phase:
             return Phase.SOAKING
         case other:
             assert_never(other)
+
+
+def _waits(state: State) -> bool:
+    """Say whether nothing else goes on until a person answers."""
+    return bool(_asking(state))
+
+
+def _asking(state: State) -> tuple[Gate, ...]:
+    """Return the gates that hold everything; at gate rebaseline all but history goes on."""
+    return tuple(gate for gate in state.gates if not is_gate(gate.name, "rebaseline"))
 
 
 def _facts(
@@ -339,7 +350,7 @@ def _summary(state: State, phase: Phase, because: Because) -> str:
         case Phase.ROLLING_BACK:
             text = f"Rolling back: {message}"
         case Phase.AWAITING_APPROVAL:
-            text = f"Gate {state.gates[0].name} waits for a person: {message}"
+            text = f"Gate {_asking(state)[0].name} waits for a person: {message}"
         case Phase.CONTESTED:
             text = message
         case _:
@@ -348,7 +359,7 @@ def _summary(state: State, phase: Phase, because: Because) -> str:
 
 
 def _since(state: State) -> datetime | None:
-    opened = [g.since for g in state.gates]
+    opened = [g.since for g in _asking(state)]
     return max(opened) if opened and not isinstance(state.stage, Ended) else state.stage.since
 
 

@@ -4,11 +4,12 @@ Raw counters are differenced one by one: a sum over processes falls when one of 
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rampguard.core.model import Arms, Evidence, Reading, Series
+from rampguard.core.plan import Family
 
 Key = frozenset[tuple[str, str]]
 LONGEST = timedelta(minutes=15)  # of a bin
@@ -58,21 +59,94 @@ def deltas(series: Iterable[Series], base: Mapping[Key, float], label: str) -> t
     return tuple(told)
 
 
-def folded(
-    evidence: Evidence, told: Iterable[Delta], arms: Arms, size: timedelta, until: datetime
+def reading(delta: Delta, arms: Arms | None) -> Reading:
+    """Return one growth as counts per arm; what names neither arm is of no arm."""
+    if arms is not None and delta.arm == arms.control:
+        return Reading(control=delta.grown)
+    if arms is not None and delta.arm == arms.treatment:
+        return Reading(treatment=delta.grown)
+    return Reading(other=delta.grown)
+
+
+def folded(  # noqa: PLR0913 - what was counted, of what, into which bins
+    evidence: Evidence,
+    told: Sequence[Iterable[Delta]],
+    families: Sequence[Family],
+    arms: Arms | None,
+    *,
+    size: timedelta,
+    until: datetime,
 ) -> Evidence:
-    """Return evidence with what was counted up to an instant; its last bin may be open."""
-    last = _bin(evidence, until, size)
-    bins = [*evidence.bins, *(Reading() for _ in range(last + 1 - len(evidence.bins)))]
+    """Return evidence with what was counted up to an instant; its last bin may be open.
+
+    told[f]: the growth of the series of families[f].
+    """
+    length = _bin(evidence, until, size) + 1
+    had = evidence.counts or ((),) * len(families)
+    counts = tuple(
+        _filled(
+            evidence,
+            bins,
+            (d for d in one if d.at > evidence.t0 + of.skip),
+            arms,
+            size=size,
+            until=until,
+        )
+        for bins, one, of in zip(had, told, families, strict=True)
+    )
+    padded = tuple((*bins, *(Reading() for _ in range(length - len(bins)))) for bins in counts)
+    return replace(evidence, counts=padded, counted_to=until)
+
+
+def _filled(  # noqa: PLR0913 - as folded, of one family
+    evidence: Evidence,
+    bins: tuple[Reading, ...],
+    told: Iterable[Delta],
+    arms: Arms | None,
+    *,
+    size: timedelta,
+    until: datetime,
+) -> tuple[Reading, ...]:
+    filled = dict(enumerate(bins))
     for one in told:
-        reading = {
-            arms.control: Reading(control=one.grown),
-            arms.treatment: Reading(treatment=one.grown),
-        }.get(one.arm)
-        if reading is not None and evidence.counted_to < one.at <= until:
+        if evidence.counted_to < one.at <= until:
             index = _bin(evidence, one.at, size)
-            bins[index] += reading
-    return _with(evidence, tuple(bins), until)
+            filled[index] = filled.get(index, Reading()).plus(reading(one, arms))
+    return tuple(filled.get(i, Reading()) for i in range(max(filled, default=-1) + 1))
+
+
+def summed(told: Iterable[Delta], arms: Arms | None, after: datetime, until: datetime) -> Reading:
+    """Return what was counted in (after, until]."""
+    total = Reading()
+    for one in told:
+        if after < one.at <= until:
+            total = total.plus(reading(one, arms))
+    return total
+
+
+def batches(  # noqa: PLR0913 - series, whose they are, and a range
+    series: Iterable[Series],
+    label: str,
+    arms: Arms | None,
+    *,
+    start: datetime,
+    end: datetime,
+    step: timedelta,
+) -> tuple[Reading, ...]:
+    """Return what was counted in each step of a range, empty ones too.
+
+    batches[i] holds what came in (start + i * step, start + (i + 1) * step].
+    """
+    told = tuple(one for one in series if one.points)
+    first = min((one.points[0][0] for one in told), default=end)
+    # A series counts from 0 if others were there before it: of the first it is not known.
+    base = {_key(one): one.points[0][1] for one in told if one.points[0][0] == first}
+    filled = [Reading()] * math.ceil((end - start) / step)
+    for one in deltas(told, base, label):
+        index = math.ceil((one.at - start) / step) - 1
+        if 0 <= index < len(filled):
+            filled[index] = filled[index].plus(reading(one, arms))
+    return tuple(filled)
 
 
 def closed(evidence: Evidence, size: timedelta) -> Evidence:
@@ -84,7 +158,8 @@ def closed(evidence: Evidence, size: timedelta) -> Evidence:
     whole = (evidence.counted_to - evidence.t0) // size
     if whole >= MOST:
         return evidence
-    return _with(evidence, evidence.bins[:whole], evidence.t0 + whole * size)
+    counts = tuple(bins[:whole] for bins in evidence.counts)
+    return replace(evidence, counts=counts, counted_to=evidence.t0 + whole * size)
 
 
 def windows(bins: tuple[Reading, ...]) -> tuple[Reading, ...]:
@@ -92,21 +167,9 @@ def windows(bins: tuple[Reading, ...]) -> tuple[Reading, ...]:
     sums: list[Reading] = []
     total = Reading()
     for reading in reversed(bins):
-        total += reading
+        total = total.plus(reading)
         sums.append(total)
     return tuple(reversed(sums)) or (Reading(),)
-
-
-def _with(evidence: Evidence, bins: tuple[Reading, ...], to: datetime) -> Evidence:
-    return Evidence(
-        t0=evidence.t0,
-        counted_to=to,
-        bins=bins,
-        breached=evidence.breached,
-        blind_since=evidence.blind_since,
-        blind_total=evidence.blind_total,
-        unproven_since=evidence.unproven_since,
-    )
 
 
 def _bin(evidence: Evidence, at: datetime, size: timedelta) -> int:

@@ -39,11 +39,11 @@ from rampguard.core.model import (
     State,
     Write,
 )
-from rampguard.core.moves import end, note, told_once
+from rampguard.core.moves import end, is_gate, note, told_once
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import ended, roll_back, rolling_back, step_of
-from rampguard.core.soak import soaking
+from rampguard.core.soak import rebased, soaking
 from rampguard.core.start import pending
 
 LINES = 20  # kept of the timeline
@@ -100,9 +100,18 @@ def _approved(
         state,
         gates=tuple(g for g in state.gates if g is not gate),
         approved=(*state.approved, gate.name),
-        stage=_accepting(state.stage, seen) if gate.name.startswith("breach") else state.stage,
+        stage=_answered(plan, state.stage, gate, seen),
     )
     return opened, (note(Reason.APPROVED, f"gate {gate.name} was opened{by}", gate.name),)
+
+
+def _answered(plan: Plan, stage: Stage, gate: Gate, seen: Observation) -> Stage:
+    """Return the stage after a person opened a gate."""
+    if is_gate(gate.name, "breach"):
+        return _accepting(stage, seen)
+    if is_gate(gate.name, "rebaseline") and isinstance(stage, Soaking):
+        return rebased(plan, stage, seen.now)
+    return stage
 
 
 def _accepting(stage: Stage, seen: Observation) -> Stage:
@@ -113,7 +122,13 @@ def _accepting(stage: Stage, seen: Observation) -> Stage:
                 stage, accepted=tuple(sorted({*stage.accepted, *stage.evidence.breached}))
             )
         case Applying():
-            return replace(stage, progress=Progress(began=seen.now, grew=seen.now))
+            killed = {j.name for j in (*stage.killed, *seen.kills)}
+            return replace(
+                stage,
+                progress=Progress(began=seen.now, grew=seen.now),
+                killed=(),
+                accepted=tuple(sorted({*stage.accepted, *killed})),
+            )
         case _:
             return stage
 

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from rampguard.core.baseline import counted
+from rampguard.core.budget import budget
 from rampguard.core.counting import onsets, spacing, windows
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Evidence, Guardrail, GuardrailType, Judgement, Reading, Verdict
+from rampguard.core.model import Evidence, Guardrail, Judgement, Part, Point, Reading, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.statistics import (
     clipped,
@@ -16,7 +18,6 @@ from rampguard.core.statistics import (
     logit,
     onset_mixture,
     share_interval,
-    threshold,
 )
 
 SEVERITY = (
@@ -27,7 +28,6 @@ SEVERITY = (
     Verdict.BREACHED,
 )
 WORDS = 512  # characters of a server's that a judgement keeps
-CAUSED_WITHIN = timedelta(minutes=30)  # later harm without a concurrent control may be another's
 
 
 def worst(judgements: Iterable[Judgement]) -> Verdict:
@@ -35,49 +35,11 @@ def worst(judgements: Iterable[Judgement]) -> Verdict:
     return max((one.verdict for one in judgements), key=SEVERITY.index, default=Verdict.NO_DATA)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """What one guardrail may spend of a ramp's chance of a false rollback."""
-
-    alpha: float
-    within: float
-    weight: float
-    soaks: int
-
-    def null(self, parts: int) -> float:
-        """Return what ln E has to reach against `nothing is wrong`."""
-        return threshold(self.alpha, weight=self.weight, soaks=self.soaks, parts=parts)
-
-    def margin(self, parts: int) -> float:
-        """Return what ln E has to reach against `every shift is within tolerance`."""
-        return threshold(self.within, weight=self.weight, soaks=self.soaks, parts=parts)
-
-    @property
-    def level(self) -> float:
-        """Return the level of the interval that people see."""
-        return self.weight * self.alpha / self.soaks
-
-
-def budget(plan: Plan) -> Budget:
-    """Share the budget evenly among the guardrails that spend it and can roll back, and all soaks.
-
-    A Threshold is no test: it spends nothing.
-    """
-    deciding = sum(
-        not one.dry_run and one.type is not GuardrailType.THRESHOLD for one in plan.ask.guardrails
-    )
-    return Budget(
-        alpha=plan.ask.alpha,
-        within=plan.ask.alpha_within_tolerance,
-        weight=1 / max(1, deciding),
-        soaks=len(plan.values),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Side:
     """One direction in which a share may leave its limits."""
 
+    name: str
     sign: int  # 1: too many in treatment, -1: too few
     limit: float
 
@@ -91,10 +53,13 @@ def judge_exposure(plan: Plan, step: int, guardrail: Guardrail, evidence: Eviden
     wanted, tolerance = plan.values[step], guardrail.tolerance or 0
     # Percent are added, not shares: 0.58 + 0.42 may fall short of 1.
     p0, low, high = wanted / 100, (wanted - tolerance) / 100, (wanted + tolerance) / 100
-    sides = tuple(s for s in (_Side(1, high), _Side(-1, low)) if 0 < s.limit < 1)
+    both = _Side("upper", 1, high), _Side("lower", -1, low)
+    sides = tuple(s for s in both if 0 < s.limit < 1)
     if not sides:
-        return _cannot_break(guardrail)
-    spent, since = budget(plan), windows(evidence.bins)
+        told = not_applicable(guardrail, "the tolerance allows every share")
+        return replace(told, limit="0% .. 100%", limits=(0.0, 1.0))
+    spent, (new, *every) = budget(plan), counted(plan, evidence.counts, guardrail)
+    since = windows(new)
     proofs = tuple(_proof(plan, step, since, side, p0) for side in sides)
     null, margin = spent.null(len(sides)), spent.margin(len(sides))
     harm = [p for p in proofs if p.null >= null and p.margin >= margin]
@@ -107,13 +72,29 @@ def judge_exposure(plan: Plan, step: int, guardrail: Guardrail, evidence: Eviden
     else:
         verdict = Verdict.INCONCLUSIVE
     total = since[0].total
-    return Judgement(
-        name=guardrail.name,
-        type=guardrail.type,
+    onset = _onset(plan, step, evidence, worse.onset) if harm else None
+    shown = Part(
+        name=worse.name,
         verdict=verdict,
         value=_percent(since[0].treatment / total) if total else "",
         interval=f"[{_percent(bounds.low)}, {_percent(bounds.high)}]" if total else "",
         limit=f"{_points(max(low, 0))} .. {_points(min(high, 1))}",
+        counts=_counts_text(since[0]),
+        log_e_null=worse.null,
+        log_e_margin=worse.margin,
+        threshold_null=null,
+        threshold_margin=margin,
+        could_see=_could_see(total, p0, tolerance / 100, null=null, margin=margin),
+        onset=onset,
+        marks=tuple(_cookies(windows(one)[0], since[0]) for one in every if total),
+    )
+    return Judgement(
+        name=guardrail.name,
+        type=guardrail.type,
+        verdict=verdict,
+        value=shown.value,
+        interval=shown.interval,
+        limit=shown.limit,
         why=_exposure_why(verdict, since[0], p0),
         number=since[0].treatment / total if total else None,
         limits=(max(low, 0.0), min(high, 1.0)),
@@ -122,26 +103,27 @@ def judge_exposure(plan: Plan, step: int, guardrail: Guardrail, evidence: Eviden
         log_e_margin=worse.margin,
         threshold_null=null,
         threshold_margin=margin,
-        could_see=_could_see(total, p0, tolerance / 100, null=null, margin=margin),
-        onset=_onset(plan, step, evidence, worse.onset) if harm else None,
+        could_see=shown.could_see,
+        onset=onset,
         dry_run=guardrail.dry_run,
+        parts=(shown,),
     )
 
 
-def _cannot_break(guardrail: Guardrail) -> Judgement:
+def not_applicable(guardrail: Guardrail, why: str) -> Judgement:
+    """Return the judgement of a guardrail that has nothing to judge, by what was asked."""
     return Judgement(
         name=guardrail.name,
         type=guardrail.type,
         verdict=Verdict.NOT_APPLICABLE,
-        limit="0% .. 100%",
-        why="the tolerance allows every share",
-        limits=(0.0, 1.0),
+        why=why,
         dry_run=guardrail.dry_run,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
+    name: str
     null: float
     margin: float
     onset: int  # the bin from which on the harm is clearest
@@ -156,14 +138,11 @@ def _proof(plan: Plan, step: int, since: tuple[Reading, ...], side: _Side, p0: f
     margins = evidence(logit(side.limit))
     nulls = evidence(logit(clipped(p0)))
     clearest = max(range(len(margins)), key=margins.__getitem__)
-    return _Proof(onset_mixture(nulls, count), onset_mixture(margins, count), clearest)
+    return _Proof(side.name, onset_mixture(nulls, count), onset_mixture(margins, count), clearest)
 
 
 def _onset(plan: Plan, step: int, evidence: Evidence, index: int) -> datetime:
     return evidence.t0 + index * spacing(plan.tempo.look, plan.soaks[step])
-
-
-Point = tuple[datetime, float]
 
 
 def judge_threshold(
@@ -192,7 +171,7 @@ def judge_threshold(
         limits=(guardrail.minimum, guardrail.maximum),
         counted=float(len(points)),
         onset=since if lasts else None,
-        attributable=since is None or since - t0 <= CAUSED_WITHIN,
+        attributable=since is None or since - t0 <= plan.tempo.caused,
         query=guardrail.query or "",
         dry_run=guardrail.dry_run,
     )
@@ -246,8 +225,24 @@ def _threshold_why(since: datetime | None, *, lasts: bool) -> str:
     return told if lasts else f"{told}, not for long enough"
 
 
+def _counts_text(counted: Reading) -> str:
+    return f"{counted.treatment:.0f} of {counted.total:.0f} new assignments"
+
+
+def _cookies(every: Reading, new: Reading) -> str:
+    """Say what dashboards show, which count everybody, and what cookies make of it."""
+    kept = every.total - new.total
+    if not (every.total > 0 and kept > 0):
+        return "all exposures: the new ones alone"
+    old = (every.treatment - new.treatment) / kept
+    return (
+        f"all exposures: {_percent(every.treatment / every.total)} of {every.total:.0f};"
+        f" {kept:.0f} by cookie, {_percent(old)} of them treated: drawn before, not judged"
+    )
+
+
 def _exposure_why(verdict: Verdict, counted: Reading, p0: float) -> str:
-    shown = f"{counted.treatment:.0f} of {counted.total:.0f} new assignments"
+    shown = _counts_text(counted)
     if verdict is Verdict.BREACHED:
         return f"{shown} went to treatment, {p0:.0%} should have"
     return shown

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from rampguard.core.reasons import Reason
 
@@ -70,6 +70,8 @@ class GuardrailType(StrEnum):
     """The kinds of guardrail."""
 
     EXPOSURE_BALANCE = "ExposureBalance"
+    RELATIVE_DROP = "RelativeDrop"
+    ERROR_RATE = "ErrorRate"
     THRESHOLD = "Threshold"
 
 
@@ -101,12 +103,20 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guardrail:
-    """A metric rule that may roll back. ExposureBalance has tolerance; Threshold the rest."""
+    """A metric rule that may roll back; which fields it has depends on its type.
+
+    tolerance: percentage points around the share (ExposureBalance), percent of control's starts per
+    user (RelativeDrop), percent of the errors per request (ErrorRate). metric, requests: selectors.
+    """
 
     name: str
     type: GuardrailType
-    tolerance: float | None = None  # percentage points
-    query: PromQL | None = None
+    tolerance: float | None = None
+    metric: PromQL | None = None  # RelativeDrop: starts; ErrorRate: errors
+    requests: PromQL | None = None  # ErrorRate: what the errors are a part of
+    once_per_user: bool = False  # RelativeDrop: a user can count at most once
+    kill_switch: float | None = None  # ErrorRate: percent; None: by the baseline
+    query: PromQL | None = None  # Threshold: PromQL that gives one sample
     maximum: float | None = None
     minimum: float | None = None
     lasting: timedelta = timedelta(0)  # `for`: broken without a break for this long
@@ -144,6 +154,7 @@ class Ask:
     max_blind: timedelta = timedelta(minutes=10)
     max_hold: timedelta = timedelta(hours=2)
     on_failure: OnFailure = OnFailure.ROLLBACK
+    on_unattributable: OnFailure = OnFailure.HOLD
     on_delete: Leave = Leave.ROLLBACK
     gitops: GitopsPolicy = GitopsPolicy.ENFORCE
     owner: str | None = None  # None: nobody is named
@@ -185,20 +196,48 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "NotApplicable"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """New assignments per arm in a span of time; readings add."""
+class Reading(NamedTuple):
+    """What a counter counted in a span of time, per arm; other: without an arm of the two."""
 
     control: float = 0.0
     treatment: float = 0.0
+    other: float = 0.0
 
-    def __add__(self, other: "Reading") -> "Reading":
-        return Reading(self.control + other.control, self.treatment + other.treatment)
+    def plus(self, more: "Reading") -> "Reading":
+        """Return both together: readings add."""
+        return Reading(
+            self.control + more.control, self.treatment + more.treatment, self.other + more.other
+        )
 
     @property
     def total(self) -> float:
-        """Assignments of both arms."""
+        """Counts of both arms."""
         return self.control + self.treatment
+
+    @property
+    def all(self) -> float:
+        """Counts of both arms and of no arm."""
+        return self.control + self.treatment + self.other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One test of a guardrail with its numbers; texts are ready to show."""
+
+    name: str  # "upper", "lower", "drop", "history", "concurrent", "kill-switch"
+    verdict: Verdict
+    value: str = ""
+    interval: str = ""
+    limit: str = ""
+    counts: str = ""  # "63 of 7200 requests, 432 of 86400 before"
+    log_e_null: float | None = None
+    log_e_margin: float | None = None
+    threshold_null: float | None = None
+    threshold_margin: float | None = None
+    phi: float = 1.0  # overdispersion that it allows for
+    could_see: str = ""  # the smallest effect that half of such ramps would have shown
+    onset: datetime | None = None  # when harm seems to have begun; None: no breach
+    marks: tuple[str, ...] = ()  # "phi assumed", "baseline of 1h"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,31 +263,79 @@ class Judgement:
     attributable: bool = True  # False: may be something that the ramp did not cause
     query: str = ""  # what was asked, so that anyone can ask again
     dry_run: bool = False
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What one soak has counted: bins since T0, closed up to counted_to.
 
-    bins[i] holds the assignments of [t0 + i * spacing, t0 + (i + 1) * spacing).
+    counts[f][i] holds what the family f of the plan counted in
+    [t0 + i * spacing, t0 + (i + 1) * spacing).
     """
 
     t0: datetime
     counted_to: datetime
-    bins: tuple[Reading, ...] = ()
+    counts: tuple[tuple[Reading, ...], ...] = ()
     breached: tuple[str, ...] = ()  # names latched for the soak
     blind_since: datetime | None = None  # None: the last look could see
     blind_total: timedelta = timedelta(0)
     unproven_since: datetime | None = None  # None: every pod still runs the value
 
 
+Point = tuple[datetime, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """All that one look is judged by; a text in place of numbers says why there are none.
+
+    silent[f]: why the family f cannot be judged, empty if it can; recent[f]: what it counted in the
+    last 120 s up to this look, and up to the look before.
+    """
+
+    counted: Evidence | str = ""
+    silent: tuple[str, ...] = ()
+    recent: tuple[tuple[Reading, Reading], ...] = ()
+    points: Mapping[str, tuple[Point, ...] | str] = field(default_factory=dict)  # by guardrail
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One judging of all guardrails at one settled instant, with the evidence up to it."""
+    """One judging of all guardrails at one settled instant, with the closed bins up to it."""
 
     at: datetime
     evidence: Evidence
     judgements: tuple[Judgement, ...]
+    measured: Measured = Measured()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phi:
+    """How much more counts vary than independent ones; batch None: assumed, not estimated."""
+
+    value: float
+    batch: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What one guardrail did before the ramp, frozen before the first write.
+
+    span: how much of the time before was counted. before: hits and exposure over all arms; rate:
+    control's hits per exposure.
+    """
+
+    guardrail: str
+    span: timedelta = timedelta(0)
+    hits: float = 0.0
+    exposure: float = 0.0
+    rate: float = 0.0
+    phi_history: Phi = Phi(value=1.0)
+    phi_arms: Phi = Phi(value=1.0)
+    armed: bool = False  # both arms were counted
+    busiest: float = 0.0  # the most hits per exposure in a batch
+    enough: bool = False  # long enough to be compared with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +348,7 @@ class Finding:
     verdict: Verdict
     evidence: str
     late: bool = False
+    details: tuple[str, ...] = ()  # a line of numbers for each part of each guardrail
 
 
 # --- remembered: the status ----------------------------------------------------------------------
@@ -316,6 +404,16 @@ class Applying:
     step: int
     progress: Progress
     written: tuple[str, ...] = ()
+    killed: tuple[Judgement, ...] = ()  # kill-switches that fired: latched until a person answers
+    accepted: tuple[str, ...] = ()  # guardrails whose kill-switch a person overruled
+
+
+@dataclass(frozen=True, slots=True)
+class Rebased:
+    """A person took what ran since a foreign change for the new baseline: [since, until)."""
+
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +426,8 @@ class Soaking:
     accepted: tuple[str, ...] = ()  # guardrails whose breach a person accepted
     templates: tuple[str, ...] = ()  # hash of each target's pod template when last seen
     rules: str = ""  # digest of the guardrails that the evidence is for
+    changed_at: datetime | None = None  # of a template by somebody else, and not accepted yet
+    rebased: Rebased | None = None  # None: history is compared with the baseline of the ramp
     judged: tuple[Judgement, ...] = ()  # the latest, for people
 
 
@@ -455,6 +555,7 @@ class State:
     stage: Stage = Pending()
     started_at: datetime | None = None  # None: nothing was ever written
     originals: tuple[Original, ...] = ()
+    baselines: tuple[Baseline, ...] = ()  # of the guardrails that have one
     seq: int = 0
     gates: tuple[Gate, ...] = ()
     approved: tuple[str, ...] = ()  # gates that a person opened
@@ -585,6 +686,8 @@ class Observation:
     looks: tuple[Look, ...] = ()  # oldest first; those at due findings, then the latest
     look_failed: str = ""  # why no look could be taken although one was due
     signals: tuple[str, ...] | None = None  # missing signals; None: not asked, (): all there
+    baselines: tuple[Baseline, ...] = ()  # taken with the signals
+    kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
     namespace_deleting: bool = False
     finalizer: bool = False  # ours is on the ramp

@@ -43,7 +43,7 @@ def told_once(state: State, one: Note) -> tuple[State, tuple[Note, ...]]:
 
 def gate_open(state: State, kind: str) -> Gate | None:
     """Return the open gate of a kind: start, step-N or breach."""
-    return next((g for g in state.gates if _is(g.name, kind)), None)
+    return next((g for g in state.gates if is_gate(g.name, kind)), None)
 
 
 def without_gate(state: State, kind: str) -> State:
@@ -51,7 +51,7 @@ def without_gate(state: State, kind: str) -> State:
 
     Their names count as used: the next question has another, which no late answer fits.
     """
-    void = tuple(g.name for g in state.gates if _is(g.name, kind))
+    void = tuple(g.name for g in state.gates if is_gate(g.name, kind))
     return replace(
         state,
         gates=tuple(g for g in state.gates if g.name not in void),
@@ -61,7 +61,7 @@ def without_gate(state: State, kind: str) -> State:
 
 def was_approved(state: State, kind: str) -> bool:
     """Say whether a person opened a gate of a kind."""
-    return any(_is(name, kind) for name in state.approved)
+    return any(is_gate(name, kind) for name in state.approved)
 
 
 def ask_person(
@@ -160,5 +160,6 @@ def blind_in_all(evidence: Evidence, now: datetime) -> timedelta:
     return evidence.blind_total + blind_for(evidence, now)
 
 
-def _is(name: str, kind: str) -> bool:
+def is_gate(name: str, kind: str) -> bool:
+    """Say whether a gate is of a kind: start, step-N, breach or rebaseline."""
     return name == kind or name.startswith(f"{kind}-")

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rampguard.core.model import Ask, EnvValue, Finding, Soaking
+from rampguard.core.model import (
+    Ask,
+    EnvValue,
+    Finding,
+    Guardrail,
+    GuardrailType,
+    PromQL,
+    Soaking,
+)
+from rampguard.core.promql import without_cohort
 
 DEFAULT_FINDINGS = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 
@@ -14,19 +23,34 @@ class Tempo:
 
     look: timedelta = timedelta(seconds=30)
     scrape: timedelta = timedelta(seconds=15)
+    lag: timedelta = timedelta(minutes=2)  # from an assignment to the start that it leads to
+    history: timedelta = timedelta(hours=1)  # the shortest baseline that is compared with
+    caused: timedelta = timedelta(minutes=30)  # later harm of all alike may be another's
     recheck: timedelta = timedelta(seconds=30)  # blocked and waiting starts
     proving: timedelta = timedelta(seconds=2)  # pods while a change is being proven
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The series of one selector, counted in a soak from so long after its T0."""
+
+    selector: PromQL
+    skip: timedelta = timedelta(0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One ramp, step by step; values, soaks and findings run in parallel, one entry a step."""
+    """One ramp, step by step; values, soaks and findings run in parallel, one entry a step.
+
+    families: everything that is counted, each once.
+    """
 
     ask: Ask
     tempo: Tempo
     values: tuple[int, ...]
     soaks: tuple[timedelta, ...]
     findings: tuple[tuple[timedelta, ...], ...]
+    families: tuple[Family, ...] = ()
 
     def literal(self, step: int) -> EnvValue:
         """Return the value of a step as the variable carries it."""
@@ -53,7 +77,31 @@ def make_plan(ask: Ask, tempo: Tempo) -> Plan:
         values=values,
         soaks=soaks,
         findings=tuple(schedule(ask.findings, soak) for soak in soaks),
+        families=tuple(
+            dict.fromkeys(f for g in ask.guardrails for f in families_of(ask, g, tempo))
+        ),
     )
+
+
+def families_of(ask: Ask, guardrail: Guardrail, tempo: Tempo) -> tuple[Family, ...]:
+    """Return what a guardrail counts.
+
+    ExposureBalance: new assignments, then all exposures where they can be told apart.
+    RelativeDrop: starts and assignments, both once a start can belong to a new assignment.
+    ErrorRate: errors and requests.
+    """
+    match guardrail.type:
+        case GuardrailType.EXPOSURE_BALANCE if ask.metrics:
+            new = ask.metrics.assignments
+            every = without_cohort(new, ask.experiment)
+            return (Family(new),) if every == new else (Family(new), Family(every))
+        case GuardrailType.RELATIVE_DROP if ask.metrics and guardrail.metric:
+            new = ask.metrics.assignments
+            return Family(guardrail.metric, tempo.lag), Family(new, tempo.lag)
+        case GuardrailType.ERROR_RATE if guardrail.metric and guardrail.requests:
+            return Family(guardrail.metric), Family(guardrail.requests)
+        case _:
+            return ()
 
 
 def schedule(asked: tuple[timedelta, ...] | None, soak: timedelta) -> tuple[timedelta, ...]:

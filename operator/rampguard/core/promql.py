@@ -1,12 +1,13 @@
 """Selectors of PromQL: what a ramp may name, and how matchers are added to it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rampguard.core.model import PromQL
 
 LONGEST = 2048  # characters
+REPLICAS = "prometheus, prometheus_replica"  # labels of servers that scrape the same pods
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _OPERATOR = re.compile(r"=~|!~|!=|=")
@@ -75,6 +76,37 @@ def with_matchers(selector: str, matchers: Mapping[str, str]) -> PromQL:
     told = parse_selector(selector)
     more = tuple(Matcher(label, "=", quoted(value)) for label, value in matchers.items())
     return PromQL(str(Selector(told.metric, (*told.matchers, *more))))
+
+
+def cohort(selector: str, experiment: str) -> tuple[Matcher, ...]:
+    """Return the matchers that say whose assignments count: all but that of the experiment."""
+    mine = quoted(experiment)
+    return tuple(m for m in parse_selector(selector).matchers if _plain(m.value) != mine)
+
+
+def without_cohort(selector: str, experiment: str) -> PromQL:
+    """Return a selector of the same counter over everybody, not only the cohort.
+
+    The text as it was written where nothing narrows it.
+    """
+    told, narrow = parse_selector(selector), cohort(selector, experiment)
+    if not narrow:
+        return PromQL(selector)
+    return PromQL(str(Selector(told.metric, tuple(m for m in told.matchers if m not in narrow))))
+
+
+def per_process(selector: str, labels: Sequence[str], how: str = "sum", of: str = "{}") -> PromQL:
+    """Return the query of one value for each combination of labels.
+
+    Servers of Prometheus that scrape the same pods count once. of: what is asked of each series.
+    """
+    inner = of.replace("{}", selector, 1)
+    return PromQL(f"{how} by ({', '.join(labels)}) (max without ({REPLICAS}) ({inner}))")
+
+
+def _plain(value: str) -> str:
+    """Return a quoted value in double quotes."""
+    return value if value.startswith('"') else quoted(value[1:-1])
 
 
 def quoted(value: str) -> str:

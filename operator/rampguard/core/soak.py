@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rampguard.core.applying import all_proven, coverages, lag_text, readable, rules, templates
+from rampguard.core.baseline import effective, is_whole, longer, taken_anew
 from rampguard.core.durations import show_duration
 from rampguard.core.guardrails import worst
 from rampguard.core.model import (
+    Baseline,
     Because,
     Decision,
     Finding,
     GateKind,
+    GuardrailType,
     Judgement,
     Look,
     NoDataPolicy,
@@ -35,6 +38,7 @@ from rampguard.core.moves import (
     was_approved,
     without_gate,
 )
+from rampguard.core.parts import part_text
 from rampguard.core.plan import Plan, due_findings, soak_end, until_next_look
 from rampguard.core.preflight import step_preflight
 from rampguard.core.reasons import Reason
@@ -43,6 +47,7 @@ from rampguard.core.start import apply_step
 from rampguard.core.targets import advance, taken
 
 WORDS, EVIDENCE = 80, 512  # characters that a finding keeps: of a server's answer, and in all
+DETAILS = 2048  # characters of the lines of numbers that a finding keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +104,26 @@ def _rules_changed(plan: Plan, watched: Watched, seen: Observation) -> Watched:
         return watched
     t0 = seen.now + plan.tempo.scrape
     # A lost proof and blindness outlive the change: only what was counted and judged goes.
-    evidence = replace(watched.stage.evidence, t0=t0, counted_to=t0, bins=(), breached=())
-    stage = replace(watched.stage, rules=now, judged=(), evidence=evidence)
+    evidence = replace(watched.stage.evidence, t0=t0, counted_to=t0, counts=(), breached=())
+    state, stage = _baseline_kept(plan, watched.state, watched.stage)
+    stage = replace(stage, rules=now, judged=(), evidence=evidence)
+    if stage.rebased is not None:
+        stage = replace(stage, rebased=taken_anew(plan, stage, t0, t0))
     text = "the guardrails were changed; their evidence begins anew"
-    return Watched(without_gate(watched.state, "breach"), stage, watched.notes).told(
+    return Watched(without_gate(state, "breach"), stage, watched.notes).told(
         note(Reason.GUARDRAIL_CHANGED, text, plan.ask.generation, warning=True)
     )
+
+
+def _baseline_kept(plan: Plan, state: State, stage: Soaking) -> tuple[State, Soaking]:
+    """Return both with a new baseline written down that was taken whole; its bins are about to go.
+
+    One that is still being taken has to begin anew.
+    """
+    if stage.rebased is None or not is_whole(stage):
+        return state, stage
+    kept = replace(state, baselines=_baselines(plan, state, stage))
+    return kept, replace(stage, rebased=None)
 
 
 def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
@@ -121,6 +140,7 @@ def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
         watched = replace(watched, stage=replace(stage, templates=now)).told(
             note(Reason.TEMPLATE_CHANGED, text, seen.now.isoformat(), warning=True)
         )
+        watched = _history_held(plan, watched, seen, text)
         return _lost(watched, seen.now) if not all_proven(seen) else watched
     if stage.evidence.unproven_since is None:
         if not _off_value(seen):
@@ -136,7 +156,37 @@ def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
         seen.now.isoformat(),
     )
     counted = seen.now + plan.tempo.scrape
+    if stage.changed_at is not None:  # what ran while it changed is no baseline either
+        watched = replace(watched, stage=replace(stage, changed_at=counted))
+    elif stage.rebased is not None:
+        watched = replace(watched, stage=replace(stage, rebased=longer(plan, stage, counted)))
     return watched.with_evidence(unproven_since=None, counted_to=counted).told(back)
+
+
+def _history_held(plan: Plan, watched: Watched, seen: Observation, text: str) -> Watched:
+    """Compare with no baseline of another program; a person says when there is a new one."""
+    if not _compares_with_history(plan, watched.state):
+        return watched
+    stage = replace(watched.stage, changed_at=seen.now + plan.tempo.scrape, rebased=None)
+    why = f"{text}; errors are not compared with the time before the ramp until then"
+    state, notes = ask_person(plan, watched.state, "rebaseline", why, seen.now)
+    return replace(watched, state=state, stage=stage).told(*notes)
+
+
+def _compares_with_history(plan: Plan, state: State) -> bool:
+    enough = {one.guardrail for one in state.baselines if one.enough}
+    return any(
+        g.type is GuardrailType.ERROR_RATE and g.name in enough and not g.dry_run
+        for g in plan.ask.guardrails
+    )
+
+
+def rebased(plan: Plan, stage: Soaking, now: datetime) -> Soaking:
+    """Take what ran since somebody's change for the baseline, once that is long enough."""
+    if stage.changed_at is None:
+        return stage
+    told = taken_anew(plan, stage, stage.changed_at, now)
+    return replace(stage, rebased=told, changed_at=None)
 
 
 def _lost(watched: Watched, now: datetime) -> Watched:
@@ -168,7 +218,7 @@ def _look(plan: Plan, watched: Watched, look: Look, now: datetime) -> Watched:
     moved = _verdicts(look.judgements) != _verdicts(stage.judged)
     closed = look.evidence.counted_to != stage.evidence.counted_to
     watched = watched.with_evidence(
-        bins=look.evidence.bins,
+        counts=look.evidence.counts,
         counted_to=look.evidence.counted_to,
         breached=tuple(sorted(latched)),
     )
@@ -214,7 +264,19 @@ def _finding(  # noqa: PLR0913 - the facts of a record
         verdict=verdict,
         evidence=evidence_text(look.judgements),
         late=late,
+        details=tuple(_details(look.judgements)),
     )
+
+
+def _details(judgements: tuple[Judgement, ...]) -> Iterator[str]:
+    """Yield a line of numbers for each part, as far as the memory of a finding reaches."""
+    left = DETAILS
+    for one in judgements:
+        for part in one.parts:
+            line = f"{one.name} {part_text(part)}"
+            left -= len(line)
+            if left >= 0:
+                yield line
 
 
 def evidence_text(judgements: tuple[Judgement, ...]) -> str:
@@ -318,7 +380,8 @@ def _breached(
     plan: Plan, state: State, stage: Soaking, seen: Observation, harm: tuple[Judgement, ...]
 ) -> Decision:
     """Roll back what the ramp caused; ask a person about the rest, or where asked to."""
-    ours = tuple(j for j in harm if j.attributable)
+    by_policy = plan.ask.on_unattributable is OnFailure.ROLLBACK
+    ours = tuple(j for j in harm if j.attributable or by_policy)
     first = (ours or harm)[0]
     text = breach_text(first)
     because = Because(Reason.GUARDRAIL_BREACHED, text)
@@ -358,6 +421,10 @@ def _hold(
         return Because(Reason.NO_DATA, f"{until}; blind since {since}: {_blind_why(seen)}")
     if plan.ask.paused:
         return Because(Reason.PAUSED, f"paused; {until}")
+    if stage.changed_at is not None and seen.now >= over:
+        return Because(Reason.AWAITING_APPROVAL, f"{until}; gate rebaseline waits for a person")
+    if stage.step < plan.last and seen.now >= over and not is_whole(stage):
+        return Because(Reason.SOAKING, f"{until}; the new baseline is not taken yet")
     if not seen.looks or seen.looks[-1].at < over or seen.now < over:
         return Because(Reason.SOAKING, until)
     if due_findings(plan, stage, state.findings, over) and not ignore_blind:
@@ -375,7 +442,11 @@ def _blind_why(seen: Observation) -> str:
 
 def _onward(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Decision:
     """Take the next step, or complete."""
-    moved = replace(state, blind_total=state.blind_total + blind_in_all(stage.evidence, seen.now))
+    moved = replace(
+        state,
+        blind_total=state.blind_total + blind_in_all(stage.evidence, seen.now),
+        baselines=_baselines(plan, state, stage),
+    )
     if stage.step == plan.last:
         return _complete(plan, moved, stage, seen)
     onward = stage.step + 1
@@ -387,6 +458,12 @@ def _onward(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
         asked, notes = ask_person(plan, state, gate, why, seen.now)
         return replace(_wait(plan, asked, Because(Reason.AWAITING_APPROVAL, why)), notes=notes)
     return apply_step(plan, moved, seen, onward)
+
+
+def _baselines(plan: Plan, state: State, stage: Soaking) -> tuple[Baseline, ...]:
+    """Return what the next soak compares with."""
+    rules = {g.name: g for g in plan.ask.guardrails}
+    return tuple(effective(plan, stage, rules[b.guardrail], b) for b in state.baselines)
 
 
 def _held(plan: Plan, state: State, stage: Soaking, unmet: tuple[Because, ...]) -> Decision:

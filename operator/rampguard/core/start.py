@@ -120,7 +120,7 @@ def _start(plan: Plan, state: State, seen: Observation) -> Decision:
         for w in seen.workloads
         if w is not None and w.container is not None
     )
-    begun = replace(state, originals=originals, started_at=seen.now)
+    begun = replace(state, originals=originals, started_at=seen.now, baselines=seen.baselines)
     passed = note(
         Reason.PREFLIGHT_PASSED,
         f"pre-flight passed: {', '.join(o.deployment for o in originals)}"

@@ -1,4 +1,4 @@
-"""Takes looks: lets the core judge what Prometheus says of settled instants."""
+"""Takes looks: asks Prometheus what each guardrail needs at settled instants; the core judges."""
 
 import asyncio
 import math
@@ -7,57 +7,49 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rampguard.core.counting import closed, spacing
-from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data
-from rampguard.core.model import Evidence, Guardrail, GuardrailType, Judgement, Look, Soaking
-from rampguard.core.plan import Plan
-from rampguard.engine.assignments import MOST_POINTS, NothingSeenError, Pods, to_assignments
+from rampguard.core.judging import judge
+from rampguard.core.model import (
+    Arms,
+    Baseline,
+    Evidence,
+    Guardrail,
+    GuardrailType,
+    Judgement,
+    Look,
+    Measured,
+    Point,
+    PromQL,
+    Reading,
+    Soaking,
+)
+from rampguard.core.plan import Plan, families_of
+from rampguard.engine.counters import (
+    MOST_POINTS,
+    Counters,
+    NothingSeenError,
+    Pods,
+    count,
+    lately,
+    source,
+)
 from rampguard.ports import Refused, Unavailable, World
 
 BEFORE = timedelta(hours=1)  # looked at before `for`, to date the start of a break
-Points = tuple[tuple[datetime, float], ...]
+Points = tuple[Point, ...]
 
 
-async def take_looks(
-    plan: Plan, stage: Soaking, instants: Sequence[datetime], world: World, pods: Pods
+async def take_looks(  # noqa: PLR0913 - a soak, its baselines, and whom to ask
+    plan: Plan,
+    stage: Soaking,
+    instants: Sequence[datetime],
+    world: World,
+    pods: Pods,
+    *,
+    baselines: tuple[Baseline, ...] = (),
 ) -> tuple[Look, ...]:
     """Judge every guardrail at every instant; one that cannot see is NoData, and says why."""
-    looker = _Looker(plan, stage, world, pods)
+    looker = _Looker(plan, stage, baselines, world, pods)
     return tuple(await asyncio.gather(*map(looker.look, instants)))
-
-
-async def missing_signals(plan: Plan, world: World, pods: Pods) -> tuple[str, ...]:
-    """Name every signal that a deciding guardrail would miss if the ramp started now."""
-    at = world.clock.now() - plan.tempo.scrape
-    rules = tuple(one for one in plan.ask.guardrails if not one.dry_run)
-    found = await asyncio.gather(*(_blind(_signal(plan, one, at, world, pods)) for one in rules))
-    asked = (
-        one.query or to_assignments(plan, world, pods).query for one in rules
-    )  # where anyone can ask again
-    return tuple(
-        f"{rule.name}: {why} ({query})"
-        for rule, why, query in zip(rules, found, asked, strict=True)
-        if why
-    )
-
-
-async def _signal(plan: Plan, guardrail: Guardrail, at: datetime, world: World, pods: Pods) -> None:
-    if guardrail.type is GuardrailType.EXPOSURE_BALANCE:
-        await to_assignments(plan, world, pods).check(at)
-        return
-    judged = judge_threshold(plan, guardrail, await _points(plan, guardrail, at, at, world), at, at)
-    if judged.value == "":
-        raise NothingSeenError(judged.why)
-    if judged.why:  # else the ramp would be taken back for what it did not do
-        raise NothingSeenError(f"{judged.value} is beyond its limit already, {judged.limit}")
-
-
-async def _blind(asking: Awaitable[object]) -> str:
-    """Return why nothing was seen; empty: it was."""
-    try:
-        await asking
-    except (NothingSeenError, Unavailable, Refused) as error:
-        return str(error)
-    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,63 +58,135 @@ class _Looker:
 
     plan: Plan
     stage: Soaking
+    baselines: tuple[Baseline, ...]
     world: World
     pods: Pods
 
     async def look(self, at: datetime) -> Look:
+        measured = await self._measured(at)
+        judgements = judge(self.plan, self.stage, self.baselines, at, measured)
+        return Look(
+            at=at,
+            evidence=self._remembered(measured),
+            judgements=tuple(map(self._asked, judgements, self.plan.ask.guardrails)),
+            measured=measured,
+        )
+
+    async def _measured(self, at: datetime) -> Measured:
         # All at once: a Prometheus that hangs costs a pass one patience, not one a question.
         rules = self.plan.ask.guardrails
         thresholds = tuple(one for one in rules if one.type is GuardrailType.THRESHOLD)
-        counted, told = await asyncio.gather(
-            self._counted(at),
-            asyncio.gather(*(self._threshold(one, at) for one in thresholds)),
+        counted, points = await asyncio.gather(
+            self._counted(at), asyncio.gather(*(self._points(one, at) for one in thresholds))
         )
-        found = {one.name: one for one in told}
-        judgements = tuple(found.get(one.name) or self._exposure(one, counted) for one in rules)
-        return Look(at=at, evidence=self._remembered(counted), judgements=judgements)
+        told = {one.name: found for one, found in zip(thresholds, points, strict=True)}
+        return replace(counted, points=told)
 
-    async def _counted(self, at: datetime) -> Evidence | str:
+    async def _counted(self, at: datetime) -> Measured:
         """Return what was counted, or why nothing can be."""
+        if not self.plan.families:
+            return Measured(counted=self.stage.evidence)
         try:
-            return await self._count(at)
+            counted, silent, recent = await asyncio.gather(
+                self._count(at),
+                silences(self.plan, self.baselines, at, self.world, self.pods),
+                self._recent(at),
+            )
         except (NothingSeenError, Unavailable, Refused) as error:
-            return str(error)
+            return Measured(counted=str(error))
+        return Measured(counted=counted, silent=silent, recent=recent)
 
     async def _count(self, at: datetime) -> Evidence:
         """Count up to an instant; nothing from when on not every pod is proven."""
-        before, rules = self.stage.evidence, self.plan.ask.guardrails
-        until = min(at, before.unproven_since or at)
-        counts = any(one.type is GuardrailType.EXPOSURE_BALANCE for one in rules)
-        if not counts or until <= before.counted_to:
-            return before
-        return await to_assignments(self.plan, self.world, self.pods).count(self.stage, until)
-
-    def _remembered(self, counted: Evidence | str) -> Evidence:
-        """Return the closed bins: what was once counted is never asked for again."""
         before = self.stage.evidence
-        if isinstance(counted, str):
+        until = min(at, before.unproven_since or at)
+        if until <= before.counted_to:
+            return before
+        return await count(self.plan, self.stage, until, self.world, self.pods)
+
+    async def _recent(self, at: datetime) -> tuple[tuple[Reading, Reading], ...]:
+        errors = _switched(self.plan)
+        if not errors:
+            return ()
+        told = await lately(self.plan, errors, at, self.world, self.pods)
+        nothing = (Reading(), Reading())
+        return tuple(told.get(one.selector, nothing) for one in self.plan.families)
+
+    def _remembered(self, measured: Measured) -> Evidence:
+        """Return the closed bins: what was once counted is never asked for again.
+
+        Nothing of a silence: what comes back after it goes on from the last value before it.
+        """
+        before, counted = self.stage.evidence, measured.counted
+        if isinstance(counted, str) or any(measured.silent):
             return before
         size = spacing(self.plan.tempo.look, self.plan.soaks[self.stage.step])
         after = closed(counted, size)
         return after if after.counted_to > before.counted_to else before
 
-    def _exposure(self, guardrail: Guardrail, counted: Evidence | str) -> Judgement:
-        query = to_assignments(self.plan, self.world, self.pods).query
-        if isinstance(counted, str):
-            return replace(no_data(guardrail, counted), query=query)
-        judged = judge_exposure(self.plan, self.stage.step, guardrail, counted)
-        return replace(judged, query=query)
-
-    async def _threshold(self, guardrail: Guardrail, at: datetime) -> Judgement:
+    async def _points(self, guardrail: Guardrail, at: datetime) -> Points | str:
         earliest = max(self.stage.evidence.t0, at - guardrail.lasting - BEFORE)
         try:
-            points = await _points(self.plan, guardrail, earliest, at, self.world)
+            return await points(self.plan, guardrail, earliest, at, self.world)
         except (NothingSeenError, Unavailable, Refused) as error:
-            return no_data(guardrail, str(error))
-        return judge_threshold(self.plan, guardrail, points, at, self.stage.since)
+            return str(error)
+
+    def _asked(self, judged: Judgement, guardrail: Guardrail) -> Judgement:
+        return replace(judged, query=query(self.plan, guardrail, self.world, self.pods))
 
 
-async def _points(
+def query(plan: Plan, guardrail: Guardrail, world: World, pods: Pods) -> PromQL:
+    """Return what a guardrail asks first, so that anyone can ask again."""
+    if guardrail.query is not None:
+        return guardrail.query
+    families = families_of(plan.ask, guardrail, plan.tempo)
+    return Counters(plan, families[0].selector, world, pods).query if families else PromQL("")
+
+
+async def silences(
+    plan: Plan, baselines: tuple[Baseline, ...], at: datetime, world: World, pods: Pods
+) -> tuple[str, ...]:
+    """Say of each family why it cannot be judged at an instant; empty: it can."""
+    wanted = needs(plan, baselines)
+    found = await asyncio.gather(
+        *(Counters(plan, one, world, pods).silence(at, arms) for one, arms in wanted.items())
+    )
+    told = dict(zip(wanted, found, strict=True))
+    return tuple(told.get(family.selector, "") for family in plan.families)
+
+
+def needs(
+    plan: Plan, baselines: tuple[Baseline, ...] = (), rules: Sequence[Guardrail] | None = None
+) -> dict[PromQL, Arms | None]:
+    """Return the selectors that must be there, and which of them with both arms.
+
+    All exposures are shown, not judged: they are not among them. rules: default: all.
+    """
+    armed = {one.guardrail for one in baselines if one.armed}
+    told: dict[PromQL, Arms | None] = {}
+    for rule in plan.ask.guardrails if rules is None else rules:
+        families = families_of(plan.ask, rule, plan.tempo)
+        if rule.type is GuardrailType.ERROR_RATE:
+            errors, requests = families
+            told.setdefault(errors.selector, None)
+            if rule.name in armed:
+                told[requests.selector] = plan.ask.arms
+            told.setdefault(requests.selector, None)
+        elif rule.type is GuardrailType.EXPOSURE_BALANCE:
+            told[families[0].selector] = plan.ask.arms
+        else:
+            told |= {one.selector: plan.ask.arms for one in families}
+    return told
+
+
+def _switched(plan: Plan) -> tuple[PromQL, ...]:
+    """Return the selectors that kill-switches look at."""
+    rules = (one for one in plan.ask.guardrails if one.type is GuardrailType.ERROR_RATE)
+    found = (f.selector for one in rules for f in families_of(plan.ask, one, plan.tempo))
+    return tuple(dict.fromkeys(found))
+
+
+async def points(
     plan: Plan, guardrail: Guardrail, earliest: datetime, at: datetime, world: World
 ) -> Points:
     """Return the samples of a query on a grid that ends at an instant."""
@@ -130,8 +194,15 @@ async def _points(
         raise NothingSeenError("the guardrail has no query")
     step = plan.tempo.look
     steps = min(math.floor((at - earliest) / step), MOST_POINTS)
-    source = plan.ask.metrics.source if plan.ask.metrics else "default"
-    found = await world.metrics.span(source, guardrail.query, at - steps * step, at, step)
+    found = await world.metrics.span(source(plan), guardrail.query, at - steps * step, at, step)
     if len(found) > 1:
         raise NothingSeenError(f"the query gives {len(found)} series; one number is expected")
     return found[0].points if found else ()
+
+
+async def blind(asking: Awaitable[str]) -> str:
+    """Return why nothing was seen; empty: it was."""
+    try:
+        return await asking
+    except (NothingSeenError, Unavailable, Refused) as error:
+        return str(error)

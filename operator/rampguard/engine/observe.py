@@ -10,6 +10,7 @@ from rampguard.api.finalizer import is_held
 from rampguard.api.workload import to_workload
 from rampguard.core.durations import show_duration
 from rampguard.core.model import (
+    Applying,
     Ended,
     Observation,
     Original,
@@ -24,8 +25,9 @@ from rampguard.core.plan import Plan, look_instants
 from rampguard.core.preflight import at_goal, preflight
 from rampguard.core.targets import cause
 from rampguard.engine.covering import cover, with_owned
-from rampguard.engine.looks import missing_signals, take_looks
+from rampguard.engine.looks import take_looks
 from rampguard.engine.sight import Sight
+from rampguard.engine.signals import kills, signals
 from rampguard.ports import Json, NotFound, RampError, Refused, Resource, Unavailable, World
 
 LOOKING = timedelta(seconds=30)  # well within the deadline of a pass
@@ -56,6 +58,9 @@ async def _closer(plan: Plan, state: State, sight: Sight, world: World) -> Sight
         return await _before_start(plan, sight, world)
     sight = await cover(plan, state, sight, world)
     asked_to_end = plan.ask.deleting or plan.ask.abort or state.abort
+    if isinstance(state.stage, Applying) and not asked_to_end and state.baselines:
+        fired = await kills(plan, state.stage, state.baselines, world, sight.counted)
+        return replace(sight, seen=replace(sight.seen, kills=fired))
     if isinstance(state.stage, Soaking) and not asked_to_end:
         return await _looks(plan, state, state.stage, sight, world)
     return sight
@@ -122,8 +127,9 @@ async def _before_start(plan: Plan, sight: Sight, world: World) -> Sight:
         return sight
     sight = await with_owned(plan, sight, world, fresh=False)
     dry = await asyncio.gather(*(_dry_run(plan, w, sight, world) for w in seen.workloads))
-    signals = await missing_signals(plan, world, sight.counted)
-    return replace(sight, seen=replace(seen, workloads=tuple(dry), signals=signals))
+    missing, baselines = await signals(plan, world, sight.counted)
+    told = replace(seen, workloads=tuple(dry), signals=missing, baselines=baselines)
+    return replace(sight, seen=told)
 
 
 async def _dry_run(
@@ -160,7 +166,9 @@ async def _looks(plan: Plan, state: State, stage: Soaking, sight: Sight, world: 
         return sight
     try:
         async with asyncio.timeout(LOOKING.total_seconds()):
-            looks = await take_looks(plan, stage, instants, world, sight.counted)
+            looks = await take_looks(
+                plan, stage, instants, world, sight.counted, baselines=state.baselines
+            )
     except (Unavailable, Refused) as error:
         return replace(sight, seen=replace(sight.seen, look_failed=str(error)))
     except TimeoutError:

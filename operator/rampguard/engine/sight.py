@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rampguard.api.fleet import is_ready
 from rampguard.api.selector import is_controlled, label_selector
 from rampguard.core.model import Observation
-from rampguard.engine.assignments import Pods
+from rampguard.engine.counters import Pods
 from rampguard.ports import Json
 
 

@@ -21,11 +21,36 @@ def changed(**spec: object) -> dict[str, Any]:
     return told
 
 
+def watched(*guardrails: dict[str, object], **spec: object) -> dict[str, Any]:
+    return changed(guardrails=guardrails, **spec)
+
+
+COHORT = {"assignments": 'experiment_assignments_total{experiment="tree",source="assignment"}'}
+STARTS = {
+    "name": "starts",
+    "type": "RelativeDrop",
+    "tolerance": 5,
+    "metric": 'session_starts_total{source="assignment"}',
+}
+ERRORS = {
+    "name": "errors",
+    "type": "ErrorRate",
+    "tolerance": 20,
+    "metric": 'http_requests_total{status=~"5.."}',
+    "requests": "http_requests_total",
+}
+
+
 def write(path: Path, *documents: object) -> str:
     path.write_text(yaml.safe_dump_all(documents))
     return str(path)
 
 
+BIASED = (
+    'spec.guardrails.0.metric: needs source="assignment" as metrics.assignments has it: without'
+    " it, starts of users who were assigned before the change would be counted (biased, not noisy)"
+    " (found session_starts_total)"
+)
 MISTAKES: dict[str, tuple[object, str]] = {
     "equal ends": (changed(to=10), "from and to must differ"),
     "steps out of order": (changed(steps=[40, 20]), "steps must be in the direction of the ramp"),
@@ -38,6 +63,31 @@ MISTAKES: dict[str, tuple[object, str]] = {
     ),
     "an unknown field": (changed(percent=50), "spec.percent: no such field"),
     "nothing that watches": (changed(guardrails=[]), "at least one guardrail must decide"),
+    "starts of everybody": (
+        watched(STARTS | {"metric": "session_starts_total"}, metrics=COHORT),
+        BIASED,
+    ),
+    "starts that are no selector": (
+        watched(STARTS | {"metric": "rate(session_starts_total[5m])"}, metrics=COHORT),
+        "spec.guardrails.0.metric: a selector such as",
+    ),
+    "errors of no requests": (
+        watched({name: told for name, told in ERRORS.items() if name != "requests"}),
+        "ErrorRate takes metric, requests and tolerance, optionally killSwitch",
+    ),
+    "a drop with a killSwitch": (
+        watched(STARTS | {"killSwitch": 5}, metrics=COHORT),
+        "RelativeDrop takes metric and tolerance, optionally oncePerUser",
+    ),
+    "a drop of everything": (
+        watched(STARTS | {"tolerance": 100}, metrics=COHORT),
+        "the tolerance of RelativeDrop is at most 90 percent",
+    ),
+    "a drop without arms": (watched(STARTS, arms=None), "arms and metrics are required"),
+    "harm of others that is ignored": (
+        changed(onUnattributable="Ignore"),
+        "spec.onUnattributable: ",
+    ),
     "a target twice": (
         changed(targets=[{"name": "api"}, {"name": "api"}]),
         "spec.targets: Duplicate value: api",
@@ -66,6 +116,46 @@ def test_a_mistake_is_told_with_file_line_and_name(
     assert said.out.startswith(f"{path}:1: ")
     assert words in said.out
     assert said.err == "1 of 1 ramps would be refused\n"
+
+
+RIGHT: dict[str, dict[str, Any]] = {
+    "starts of the cohort": watched(STARTS, metrics=COHORT),
+    "starts of the cohort in other quotes": watched(
+        STARTS | {"metric": "session_starts_total{source='assignment'}"}, metrics=COHORT
+    ),
+    "starts of everybody, where everybody is counted": watched(
+        STARTS | {"metric": "session_starts_total"}
+    ),
+    "errors without arms and metrics": watched(ERRORS, arms=None, metrics=None),
+    "every type at once": changed(
+        guardrails=[*cli_ramps.MANIFEST["spec"]["guardrails"], STARTS, ERRORS], metrics=COHORT
+    ),
+}
+
+
+@pytest.mark.parametrize("document", RIGHT.values(), ids=RIGHT)
+def test_what_the_operator_takes_is_ok(document: object, ramp: Any, tmp_path: Path) -> None:
+    said = ramp("lint", "-f", write(tmp_path / "ramp.yaml", document))
+    assert (said.code, said.out.endswith(": ok\n")) == (0, True), said.out
+
+
+def test_every_metric_that_is_biased_has_a_line(ramp: Any, tmp_path: Path) -> None:
+    biased = [
+        STARTS | {"name": f"starts-{number}", "metric": f"starts_{number}"} for number in range(3)
+    ]
+    rows = ramp(
+        "lint", "-f", write(tmp_path / "ramp.yaml", watched(*biased, metrics=COHORT))
+    ).out.splitlines()
+    fields = [row.split(": ")[2] for row in rows]
+    assert fields == [f"spec.guardrails.{number}.metric" for number in range(3)]
+
+
+def test_a_hostile_matcher_is_told_safely(ramp: Any, tmp_path: Path) -> None:
+    hostile = {"assignments": 'a_total{source="\x1b[2J; spec.to: ok' + "x" * 999 + '"}'}
+    said = ramp("lint", "-f", write(tmp_path / "ramp.yaml", watched(STARTS, metrics=hostile)))
+    assert said.code == 1
+    assert "\x1b" not in said.out
+    assert max(map(len, said.out.splitlines())) <= 1000
 
 
 def test_each_mistake_has_a_line(ramp: Any, tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""One look: what was measured becomes a judgement of every guardrail."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from rampguard.core.baseline import take
+from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data
+from rampguard.core.model import (
+    Baseline,
+    Guardrail,
+    GuardrailType,
+    Judgement,
+    Measured,
+    Reading,
+    Soaking,
+)
+from rampguard.core.plan import Plan, families_of
+from rampguard.core.rates import judge_drop, judge_errors
+
+
+def judge(
+    plan: Plan,
+    stage: Soaking,
+    baselines: tuple[Baseline, ...],
+    at: datetime,
+    measured: Measured,
+) -> tuple[Judgement, ...]:
+    """Judge every guardrail at one instant, in the order of the manifest.
+
+    stage: of its evidence only T0 is read; what was counted is in measured.
+    """
+    known = {one.guardrail: one for one in baselines}
+    return tuple(
+        _judged(plan, stage, one, known.get(one.name), at=at, measured=measured)
+        for one in plan.ask.guardrails
+    )
+
+
+def _judged(  # noqa: PLR0913 - all that a judgement is made of
+    plan: Plan,
+    stage: Soaking,
+    guardrail: Guardrail,
+    baseline: Baseline | None,
+    *,
+    at: datetime,
+    measured: Measured,
+) -> Judgement:
+    if guardrail.type is GuardrailType.THRESHOLD:
+        points = measured.points.get(guardrail.name, "the query was not asked")
+        if isinstance(points, str):
+            return no_data(guardrail, points)
+        return judge_threshold(plan, guardrail, points, at, stage.since)
+    if isinstance(measured.counted, str):
+        return no_data(guardrail, measured.counted)
+    if why := silence(plan, guardrail, measured.silent):
+        return no_data(guardrail, why)
+    stage = replace(stage, evidence=measured.counted)
+    match guardrail.type:
+        case GuardrailType.EXPOSURE_BALANCE:
+            return judge_exposure(plan, stage.step, guardrail, measured.counted)
+        case GuardrailType.RELATIVE_DROP:
+            return judge_drop(plan, stage, guardrail, baseline or _nothing(plan, guardrail))
+        case GuardrailType.ERROR_RATE:
+            recent = of_families(plan, guardrail, measured.recent)
+            before = baseline or _nothing(plan, guardrail)
+            return judge_errors(plan, stage, guardrail, before, recent=recent, at=at)
+        case other:
+            assert_never(other)
+
+
+def _nothing(plan: Plan, guardrail: Guardrail) -> Baseline:
+    """Return the baseline of a guardrail whose own is not known: phi is assumed, never 1."""
+    return take(plan, guardrail, ((), ()))
+
+
+def silence(plan: Plan, guardrail: Guardrail, silent: Sequence[str]) -> str:
+    """Say why a guardrail cannot see one of its families; empty: it sees all of them."""
+    if not silent:
+        return ""
+    where = {family: i for i, family in enumerate(plan.families)}
+    told = (silent[where[f]] for f in families_of(plan.ask, guardrail, plan.tempo))
+    return next((why for why in told if why), "")
+
+
+def of_families(
+    plan: Plan, guardrail: Guardrail, recent: Sequence[tuple[Reading, Reading]]
+) -> tuple[tuple[Reading, Reading], ...]:
+    """Return what each family of a guardrail counted lately; of nothing: nothing."""
+    if not recent:
+        return ()
+    where = {family: i for i, family in enumerate(plan.families)}
+    return tuple(recent[where[f]] for f in families_of(plan.ask, guardrail, plan.tempo))

@@ -1,0 +1,438 @@
+"""Guardrails on rates: starts per assignment between the arms, errors per request over time.
+
+Each of their parts is a test of its own: what was measured, against which limit, and how sure.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from rampguard.core.baseline import WINDOW, counted, effective, pair
+from rampguard.core.budget import Budget, budget
+from rampguard.core.counting import onsets, spacing, windows
+from rampguard.core.durations import show_duration
+from rampguard.core.guardrails import no_data, not_applicable
+from rampguard.core.model import (
+    Baseline,
+    Guardrail,
+    Judgement,
+    Part,
+    Phi,
+    Reading,
+    Soaking,
+    Verdict,
+)
+from rampguard.core.plan import Plan
+from rampguard.core.statistics import (
+    Arm,
+    Demand,
+    Hypothesis,
+    Interval,
+    Pair,
+    detectable_ratio,
+    detectable_two_sample,
+    error_effects,
+    kill_limit,
+    killed,
+    log_e_counts,
+    log_e_two_sample,
+    onset_mixture,
+    ratio_interval,
+    two_sample_ratio,
+)
+
+KILL_SPAN = timedelta(seconds=120)
+HELD = "held since somebody changed the pod template: gate rebaseline asks for a new baseline"
+Kernel = Callable[[Pair, float], float]  # counts of both sides and the ratio at the limit -> ln E
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Test:
+    """One part of a guardrail before it is judged. control of a pair may be history.
+
+    windows[i]: counts from the onset i to now; began: the instant of the first onset.
+    """
+
+    name: str
+    against: str  # "control", "the time before the ramp"
+    side: int  # 1: too many, -1: too few
+    limit: float  # the ratio at the edge of what is allowed
+    windows: tuple[Pair, ...]
+    kernel: Kernel
+    interval: Callable[[Pair, float], Interval]
+    could_see: Callable[[Pair, Demand], float]
+    phi: Phi
+    began: datetime
+    what: tuple[str, str]  # "starts", "assignments"
+    marks: tuple[str, ...] = ()
+
+
+def judge_drop(plan: Plan, stage: Soaking, guardrail: Guardrail, baseline: Baseline) -> Judgement:
+    """Judge how many starts treatment's new users make per assignment, against control's."""
+    if not 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
+        return not_applicable(guardrail, "one arm is empty at this share, nothing to compare with")
+    evidence = stage.evidence
+    since = _paired(counted(plan, evidence.counts, guardrail))
+    limit = 1 - (guardrail.tolerance or 0) / 100
+    if guardrail.once_per_user:
+        if _more_than_once(since[0]):
+            return no_data(guardrail, "more starts than assignments, yet oncePerUser is set")
+        test = _once(stage, since, limit, baseline)
+    else:
+        test = _counts(stage, since, limit, baseline)
+    part = _judged(plan, stage, test, parts=1)
+    return _joined(guardrail, (part,), limits=(limit, None), counted=_units(since[0]))
+
+
+def judge_errors(  # noqa: PLR0913 - what judge_drop takes, and the last 120 s
+    plan: Plan,
+    stage: Soaking,
+    guardrail: Guardrail,
+    baseline: Baseline,
+    *,
+    recent: Sequence[tuple[Reading, Reading]],
+    at: datetime,
+) -> Judgement:
+    """Judge errors per request: against the time before the ramp, and between the arms.
+
+    recent: of the errors and of the requests, the last 120 s up to this look and to the one before.
+    """
+    limit = 1 + (guardrail.tolerance or 0) / 100
+    bins = counted(plan, stage.evidence.counts, guardrail)
+    tests = _error_tests(plan, stage, guardrail, baseline, bins=bins, limit=limit)
+    count = baseline.enough + baseline.armed  # fixed before the start, whatever is held now
+    parts = tuple(_judged(plan, stage, test, parts=max(1, count)) for test in tests)
+    kill = kill_switch(guardrail, baseline, recent, at)
+    held = _held() if baseline.enough and stage.changed_at is not None else None
+    parts = (*parts, *(one for one in (kill, held) if one))
+    if not parts:
+        return not_applicable(guardrail, "nothing to compare with at this share")
+    judged = _joined(guardrail, parts, limits=(None, limit), counted=_total(bins[1]))
+    return _attributed(plan, judged, stage)
+
+
+def kill_switch(
+    guardrail: Guardrail,
+    baseline: Baseline,
+    recent: Sequence[tuple[Reading, Reading]],
+    at: datetime,
+) -> Part | None:
+    """Return the breach of a kill-switch at two looks running; None: it did not fire."""
+    if not recent:
+        return None
+    errors, requests = recent
+    looks = [Arm(errors[i].all, requests[i].all) for i in (1, 0)]
+    asked = None if guardrail.kill_switch is None else guardrail.kill_switch / 100
+    limit = kill_limit(baseline.rate, asked)
+    if not killed(looks, limit):
+        return None
+    now = looks[-1]
+    return Part(
+        name="kill-switch",
+        verdict=Verdict.BREACHED,
+        value=f"{now.rate:.1%}" if now.units > 0 else "",
+        limit=f"{limit:.1%} of all requests or less",
+        counts=f"{now.hits:.0f} of {now.units:.0f} requests in {show_duration(KILL_SPAN)}",
+        onset=at - KILL_SPAN,
+    )
+
+
+def killed_by(
+    guardrail: Guardrail,
+    baseline: Baseline,
+    recent: Sequence[tuple[Reading, Reading]],
+    at: datetime,
+) -> Judgement | None:
+    """Return the judgement of a kill-switch that fires; None: it does not."""
+    part = kill_switch(guardrail, baseline, recent, at)
+    if part is None:
+        return None
+    return _joined(guardrail, (part,), limits=(None, None), counted=0)
+
+
+def _counts(stage: Soaking, since: tuple[Pair, ...], limit: float, baseline: Baseline) -> _Test:
+    phi = baseline.phi_arms.value
+
+    def kernel(one: Pair, ratio: float) -> float:
+        return log_e_counts(one.treatment, one.control, ratio, -1, phi=phi)
+
+    return _Test(
+        name="drop",
+        against="control",
+        side=-1,
+        limit=limit,
+        windows=since,
+        kernel=kernel,
+        interval=lambda one, alpha: ratio_interval(one.treatment, one.control, alpha, phi=phi),
+        could_see=lambda one, demand: _ratio_seen(one, limit, -1, demand),
+        phi=baseline.phi_arms,
+        began=stage.evidence.t0,
+        what=("starts", "assignments"),
+    )
+
+
+def _once(stage: Soaking, since: tuple[Pair, ...], limit: float, baseline: Baseline) -> _Test:
+    guess = min(max(baseline.rate, 0.01), 0.99)
+
+    def kernel(one: Pair, ratio: float) -> float:
+        return log_e_two_sample(
+            one.treatment, one.control, Hypothesis(side=-1, guess=guess, rho=ratio)
+        )
+
+    def could_see(one: Pair, demand: Demand) -> float:
+        edge = Hypothesis(side=-1, guess=guess, rho=limit)
+        return detectable_two_sample(one.treatment.units, one.control.units, edge, demand)
+
+    return _Test(
+        name="drop",
+        against="control",
+        side=-1,
+        limit=limit,
+        windows=since,
+        kernel=kernel,
+        interval=lambda one, alpha: two_sample_ratio(one.treatment, one.control, guess, alpha),
+        could_see=could_see,
+        phi=Phi(value=1.0, batch=timedelta(0)),
+        began=stage.evidence.t0,
+        what=("starts", "assignments"),
+    )
+
+
+def _error_tests(  # noqa: PLR0913 - what is counted, and what it is compared with
+    plan: Plan,
+    stage: Soaking,
+    guardrail: Guardrail,
+    baseline: Baseline,
+    *,
+    bins: tuple[tuple[Reading, ...], ...],
+    limit: float,
+) -> tuple[_Test, ...]:
+    tests = []
+    if baseline.enough and stage.changed_at is None:
+        before = effective(plan, stage, guardrail, baseline)
+        tests.append(_history(plan, stage, before, bins, limit))
+    if baseline.armed and 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
+        test = _error_test(
+            "concurrent",
+            "control",
+            _paired(bins),
+            limit=limit,
+            phi=baseline.phi_arms,
+            began=stage.evidence.t0,
+        )
+        alone = f"no history to compare with: {show_duration(baseline.span)} are too short"
+        tests.append(test if baseline.enough else replace(test, marks=(alone,)))
+    return tuple(tests)
+
+
+def _history(
+    plan: Plan,
+    stage: Soaking,
+    before: Baseline,
+    bins: tuple[tuple[Reading, ...], ...],
+    limit: float,
+) -> _Test:
+    """Return the comparison with the baseline; after a new one only of what came after it."""
+    size = spacing(plan.tempo.look, plan.soaks[stage.step])
+    t0, told = stage.evidence.t0, stage.rebased
+    skipped = -((t0 - told.until) // size) if told else 0
+    hits, units = (windows(one[skipped:]) for one in bins)
+    old = Arm(before.hits, before.exposure)
+    since = tuple(Pair(Arm(h.all, u.all), old) for h, u in zip(hits, units, strict=True))
+    began = t0 + skipped * size
+    name = "the new baseline" if told else "the time before the ramp"
+    test = _error_test("history", name, since, limit=limit, phi=before.phi_history, began=began)
+    short = (f"baseline of {show_duration(before.span)}",) if before.span < WINDOW else ()
+    return replace(test, marks=short)
+
+
+def _error_test(  # noqa: PLR0913 - the two parts of ErrorRate differ in these
+    name: str,
+    against: str,
+    since: tuple[Pair, ...],
+    *,
+    limit: float,
+    phi: Phi,
+    began: datetime,
+) -> _Test:
+    def kernel(one: Pair, ratio: float) -> float:
+        return log_e_counts(
+            one.treatment, one.control, ratio, 1, effects=error_effects(), phi=phi.value
+        )
+
+    return _Test(
+        name=name,
+        against=against,
+        side=1,
+        limit=limit,
+        windows=since,
+        kernel=kernel,
+        interval=lambda one, alpha: ratio_interval(
+            one.treatment, one.control, alpha, phi=phi.value
+        ),
+        could_see=lambda one, demand: _ratio_seen(one, limit, 1, demand),
+        phi=phi,
+        began=began,
+        what=("errors", "requests"),
+    )
+
+
+def _judged(plan: Plan, stage: Soaking, test: _Test, *, parts: int) -> Part:
+    """Judge one part by the two-level rule, over all onsets."""
+    spent: Budget = budget(plan)
+    null, margin = spent.null(parts), spent.margin(parts)
+    count = max(len(test.windows), onsets(plan.tempo.look, plan.soaks[stage.step]))
+    margins = [test.kernel(one, test.limit) for one in test.windows]
+    log_margin = onset_mixture(margins, count)
+    log_null = onset_mixture([test.kernel(one, 1.0) for one in test.windows], count)
+    whole = test.windows[0]
+    bounds = test.interval(whole, spent.level / parts)
+    breached = log_null >= null and log_margin >= margin
+    size = spacing(plan.tempo.look, plan.soaks[stage.step])
+    clearest = max(range(len(margins)), key=margins.__getitem__)
+    seen = test.could_see(whole, Demand(null=null, margin=margin, phi=test.phi.value))
+    return Part(
+        name=test.name,
+        verdict=_verdict(test, bounds, breached=breached),
+        value=_ratio(whole),
+        interval=_interval(whole, bounds),
+        limit=f"{test.limit:.2f} of {test.against} or {'less' if test.side > 0 else 'more'}",
+        counts=_counts_text(test, whole),
+        log_e_null=log_null,
+        log_e_margin=log_margin,
+        threshold_null=null,
+        threshold_margin=margin,
+        phi=test.phi.value,
+        could_see=_seen_text(test.side, seen),
+        onset=test.began + clearest * size if breached else None,
+        marks=_marks(test),
+    )
+
+
+def _verdict(test: _Test, bounds: Interval, *, breached: bool) -> Verdict:
+    if breached:
+        return Verdict.BREACHED
+    inside = bounds.high <= test.limit if test.side > 0 else bounds.low >= test.limit
+    return Verdict.WITHIN_TOLERANCE if inside else Verdict.INCONCLUSIVE
+
+
+def _joined(
+    guardrail: Guardrail,
+    parts: tuple[Part, ...],
+    *,
+    limits: tuple[float | None, float | None],
+    counted: float,
+) -> Judgement:
+    """Return the judgement of a guardrail: as bad as its worst part, which leads."""
+    order = (Verdict.BREACHED, Verdict.INCONCLUSIVE, Verdict.WITHIN_TOLERANCE)
+    lead = min(parts, key=lambda p: order.index(p.verdict))
+    return Judgement(
+        name=guardrail.name,
+        type=guardrail.type,
+        verdict=lead.verdict,
+        value=lead.value,
+        interval=lead.interval,
+        limit=lead.limit,
+        why=f"{lead.name}: {lead.counts}" if lead.counts else "",
+        number=_number(lead),
+        limits=limits,
+        counted=counted,
+        log_e_null=lead.log_e_null,
+        log_e_margin=lead.log_e_margin,
+        threshold_null=lead.threshold_null,
+        threshold_margin=lead.threshold_margin,
+        could_see=lead.could_see,
+        onset=lead.onset,
+        dry_run=guardrail.dry_run,
+        parts=parts,
+    )
+
+
+def _attributed(plan: Plan, judged: Judgement, stage: Soaking) -> Judgement:
+    """Say whether harm can be the ramp's: shown between the arms, or begun soon after T0."""
+    broken = tuple(p for p in judged.parts if p.verdict is Verdict.BREACHED)
+    if not broken or any(p.name == "concurrent" for p in broken):
+        return judged
+    t0 = stage.since  # where evidence began anew, the ramp is no newer for it
+    soon = any(p.onset is not None and p.onset - t0 <= plan.tempo.caused for p in broken)
+    return replace(judged, attributable=soon or _arms_differ(judged.parts))
+
+
+def _arms_differ(parts: tuple[Part, ...]) -> bool:
+    """Say whether the arms differ more than chance allows, if not yet by more than the limit."""
+    return any(
+        p.name == "concurrent"
+        and p.log_e_null is not None
+        and p.threshold_null is not None
+        and p.log_e_null >= p.threshold_null
+        for p in parts
+    )
+
+
+def _held() -> Part:
+    """Return the comparison with history while a person is asked for a new baseline."""
+    return Part(name="history", verdict=Verdict.INCONCLUSIVE, counts=HELD)
+
+
+def _paired(bins: tuple[tuple[Reading, ...], ...]) -> tuple[Pair, ...]:
+    """Return hits among units from each onset to now, per arm."""
+    hits, units = (windows(one) for one in bins)
+    return tuple(map(pair, hits, units))
+
+
+def _more_than_once(one: Pair) -> bool:
+    return one.treatment.hits > one.treatment.units or one.control.hits > one.control.units
+
+
+def _units(one: Pair) -> float:
+    return one.treatment.units + one.control.units
+
+
+def _total(bins: tuple[Reading, ...]) -> float:
+    return math.fsum(one.all for one in bins)
+
+
+def _ratio_seen(one: Pair, limit: float, side: int, demand: Demand) -> float:
+    if not (one.treatment.units > 0 and one.control.units > 0):
+        return math.inf
+    same = one.control.rate * one.treatment.units
+    return detectable_ratio(same, one.control.hits, limit, side, demand)
+
+
+def _seen_text(side: int, seen: float) -> str:
+    what = "rise" if side > 0 else "drop"
+    if math.isinf(seen):
+        return f"too little traffic to show any {what} yet"
+    if side > 0:
+        return f"could have seen x{1 + seen:.2f} or more"
+    return f"could have seen a drop of {seen:.0%} or more"
+
+
+def _ratio(one: Pair) -> str:
+    if not (one.treatment.units > 0 and one.control.units > 0):
+        return ""
+    if one.control.hits == 0:  # no ratio to nothing
+        return f"{one.treatment.rate:.2%} from 0%" if one.treatment.hits else "1"
+    return f"{one.treatment.rate / one.control.rate:.3g}"
+
+
+def _interval(one: Pair, bounds: Interval) -> str:
+    if not (one.treatment.units > 0 and one.control.units > 0):
+        return ""
+    return f"[{bounds.low:.3g}, {bounds.high:.3g}]"
+
+
+def _number(part: Part) -> float | None:
+    return None if not part.value or "%" in part.value else float(part.value)
+
+
+def _counts_text(test: _Test, whole: Pair) -> str:
+    hits, units = test.what
+    treated, control = whole.treatment, whole.control
+    told = f"{treated.hits:.0f} {hits} of {treated.units:.0f} {units}"
+    return f"{told}, {test.against}: {control.hits:.0f} of {control.units:.0f}"
+
+
+def _marks(test: _Test) -> tuple[str, ...]:
+    return (*test.marks, "phi assumed") if test.phi.batch is None else test.marks
