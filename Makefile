@@ -85,16 +85,8 @@ golden: $(STAMP) ## Rewrite the golden files: read the diff before you commit it
 bench: $(STAMP) ## Measure; prints figures, judges nothing
 	@set -e; for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(PY) $$bench; done
 
-mutants: $(STAMP) ## Let mutants of core/ meet its tests, on a copy (hours)
-	rm -rf build/mutants
-	mkdir -p build/mutants
-	cp -r operator tests pyproject.toml build/mutants
-	cd build/mutants && export PYTHONPATH="$$PWD/operator" && \
-	../../$(VENV)/bin/cosmic-ray init tests/mutants.toml session.sqlite && \
-	../../$(VENV)/bin/cr-filter-operators session.sqlite tests/mutants.toml && \
-	../../$(VENV)/bin/cosmic-ray baseline tests/mutants.toml && \
-	../../$(VENV)/bin/cosmic-ray exec tests/mutants.toml session.sqlite && \
-	../../$(VENV)/bin/cr-report --surviving-only --show-diff session.sqlite | tee ../mutants.txt
+mutants: $(STAMP) ## Let mutants of core/ meet its tests (half an hour; ASK="--module plan" for one)
+	$(PY) tests/mutants/run.py $(ASK)
 
 clean: ## Remove all that the verbs made here; the lab and its cache stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \

@@ -75,8 +75,13 @@ def literal(value: int | str) -> Entry:
     return Entry(EntryKind.LITERAL, EnvValue(str(value)))
 
 
+def read(text: str) -> str:
+    """Return an equal text that is another object, as when it was read from the API server."""
+    return "".join(text)
+
+
 ABSENT = Entry(EntryKind.ABSENT)
-OURS = (Owner("rampguard", "Apply", value=True),)
+OURS = (Owner(read("rampguard"), "Apply", value=True),)
 
 
 def covered(proven: int = 4, desired: int = 4, **facts: object) -> Coverage:
@@ -108,8 +113,8 @@ def pair(value: int | str | Entry = 50, **facts: object) -> tuple[Workload, Work
 
 def stamp(seq: int = 1, uid: str = ASK.uid, **facts: object) -> Stamp:
     told = Stamp(
-        uid=uid,
-        name="tree-50",
+        uid=read(uid),
+        name=read("tree-50"),
         original=EnvValue("10"),
         origin=10,
         to=50,

@@ -131,10 +131,10 @@ def served(seen: Observation) -> tuple[Served, ...]:
     )
 
 
-def overdue(plan: Plan, seen: Observation, progress: Progress, *, times: int = 1) -> bool:
+def overdue(plan: Plan, seen: Observation, progress: Progress) -> bool:
     """Say whether a proof made no progress for too long, or drags on beyond ten such times."""
     limit = patience(plan, seen)
-    return seen.now - progress.grew > limit * times or seen.now - progress.began > 10 * limit
+    return seen.now - progress.grew > limit or seen.now - progress.began > 10 * limit
 
 
 def patience(plan: Plan, seen: Observation) -> timedelta:

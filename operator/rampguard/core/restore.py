@@ -181,7 +181,7 @@ def _restored_pods(places: tuple[Place, ...]) -> int:
 
 def _is_back(place: Place) -> bool:
     """Say whether nothing of a target runs a value of ours; zero pods count."""
-    if place.standing is Standing.GONE or place.workload is None:
+    if place.workload is None:
         return True
     pods = place.workload.coverage
     return pods is not None and not pods.unreadable and pods.settled and not pods.leftovers

@@ -91,7 +91,7 @@ def taken(plan: Plan, places: tuple[Place, ...]) -> Because | None:
     if lost is None:
         return None
     name, env = lost.original.deployment, plan.ask.env
-    if lost.standing is Standing.GONE or lost.workload is None:
+    if lost.workload is None:
         text = f"Deployment {name} was deleted or replaced while the ramp held {env} on it"
         return Because(Reason.TARGET_REPLACED, text)
     manager = holder(lost.workload)

@@ -38,4 +38,4 @@ class StatusView:
     summary: str = ""
     targets: tuple[TargetView, ...] = ()
     soak: SoakView | None = None  # None: no soak began
-    blind: timedelta = timedelta(0)  # of all soaks, without what still runs: status holds instants
+    blind: timedelta  # of all soaks, without what still runs: status holds instants

@@ -12,6 +12,7 @@ from rampguard.core.model import (
     DropFinalizer,
     Entry,
     EntryKind,
+    EnvValue,
     Lag,
     OnFailure,
     Owner,
@@ -23,7 +24,7 @@ from rampguard.core.model import (
     Write,
 )
 from rampguard.core.reasons import Reason
-from rampguard.core.targets import holder, show, show_entry
+from rampguard.core.targets import carries, holder, show, show_entry
 from scenes import (
     ABSENT,
     HOUR,
@@ -84,10 +85,11 @@ def test_a_start_tells_what_was_checked_and_what_is_set() -> None:
     ]
 
 
-def test_a_later_step_starts_from_the_one_before() -> None:
-    was = applying(step=1)
-    decision = prove(workload(value=25), workload("worker", 50), was=was, of=STEPPED)
-    assert written(decision) == [("api", "50")]
+@pytest.mark.parametrize(("step", "value", "then"), [(1, 20, 30), (2, 30, 40), (3, 40, 50)])
+def test_a_later_step_starts_from_the_one_before(step: int, value: int, then: int) -> None:
+    found = (workload(value=value), workload("worker", then))
+    decision = prove(*found, was=applying(step=step), of=plan(steps=(20, 30, 40)))
+    assert written(decision) == [("api", str(then))]
 
 
 # fmt: off
@@ -121,6 +123,9 @@ TAKEN: dict[str, tuple[Workload | None, Reason, str]] = {
         "kubectl set ROLLOUT on worker to several entries, the ramp had set 50"),
     "another Deployment of the name": (
         workload("worker", uid="new"), Reason.TARGET_REPLACED,
+        "Deployment worker was deleted or replaced while the ramp held ROLLOUT on it"),
+    "a Deployment that was made later": (
+        workload("worker", uid="younger"), Reason.TARGET_REPLACED,
         "Deployment worker was deleted or replaced while the ramp held ROLLOUT on it"),
     "no Deployment": (
         None, Reason.TARGET_REPLACED,
@@ -249,7 +254,7 @@ def test_a_write_that_is_missing_is_made_before_time_is_up() -> None:
     assert written(decision) == [("worker", "50")]
 
 
-@pytest.mark.parametrize(("minutes", "slow_told"), [(7.5, False), (7.6, True)])
+@pytest.mark.parametrize(("minutes", "slow_told"), [(1, False), (7.5, False), (7.6, True)])
 def test_a_proof_that_stands_still_for_half_its_time_is_told(minutes, slow_told) -> None:
     notes = told(slow(2, after=minutes), Reason.PROOF_SLOW)
     assert bool(notes) is slow_told
@@ -291,9 +296,12 @@ TEXTS = {
     "three lag": (
         (workload(coverage=covered(1, 4, lagging=tuple(Lag(n, "why") for n in "abc"))),),
         "1 of 4 pods run 50; waiting for a (why), b (why), c (why)"),
-    "more than three lag": (
-        (workload(coverage=covered(0, 5, lagging=tuple(Lag(n, "why") for n in "abcde"))),),
-        "0 of 5 pods run 50; waiting for a (why), b (why), c (why) and 2 more"),
+    "four lag": (
+        (workload(coverage=covered(0, 4, lagging=tuple(Lag(n, "why") for n in "abcd"))),),
+        "0 of 4 pods run 50; waiting for a (why), b (why), c (why) and 1 more"),
+    "seven lag": (
+        (workload(coverage=covered(0, 7, lagging=tuple(Lag(n, "why") for n in "abcdefg"))),),
+        "0 of 7 pods run 50; waiting for a (why), b (why), c (why) and 4 more"),
     "unreadable": (
         (workload(coverage=lagging()),
          workload("worker", coverage=covered(0, 0, unreadable="403"))),
@@ -321,6 +329,12 @@ def test_values_are_shown_so_that_none_is_mistaken() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", EntryKind)
+def test_only_a_literal_carries_a_value_and_only_an_absence_none(kind: EntryKind) -> None:
+    assert carries(Entry(kind, EnvValue("50")), EnvValue("50")) is (kind is EntryKind.LITERAL)
+    assert carries(Entry(kind), None) is (kind is EntryKind.ABSENT)
+
+
 @pytest.mark.parametrize(
     ("owners", "name"),
     [
@@ -328,6 +342,7 @@ def test_values_are_shown_so_that_none_is_mistaken() -> None:
         (OURS, "rampguard"),
         ((KUBECTL,), "kubectl"),
         ((*OURS, KUBECTL), "kubectl"),
+        ((*OURS, replace(KUBECTL, manager="terraform")), "terraform"),
         ((*OURS, replace(KUBECTL, value=False)), "rampguard"),
         ((replace(KUBECTL, value=False),), ""),
     ],

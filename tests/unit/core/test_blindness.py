@@ -70,6 +70,18 @@ def test_a_hold_says_since_when_and_why() -> None:
     assert text.endswith("blind since 2026-11-23T12:00:00Z: share: why")
 
 
+def test_only_what_is_blind_says_why() -> None:
+    for other in (Verdict.INCONCLUSIVE, Verdict.WITHIN_TOLERANCE):
+        decision = watch(look(HOUR, BLIND, other))
+        assert decision.because.message.endswith("blind since 2026-11-23T13:00:00Z: share: why")
+
+
+def test_of_several_looks_the_last_says_whether_the_guardrails_see() -> None:
+    assert stage_of(watch(look(HOUR, BLIND), look(2 * HOUR))).evidence.blind_since is None
+    blind_again = watch(look(HOUR), look(2 * HOUR, BLIND))
+    assert stage_of(blind_again).evidence.blind_since == T + 2 * HOUR
+
+
 @pytest.mark.parametrize("minutes", [121, 241])
 def test_staying_blind_is_told_with_its_length(minutes: int) -> None:
     (note,) = told(blind(minutes, NoDataPolicy.HOLD), Reason.BLIND)

@@ -42,6 +42,7 @@ from scenes import (
     over,
     pair,
     plan,
+    read,
     restoring,
     seen,
     soaking,
@@ -54,6 +55,7 @@ WITHIN, UNSURE = Verdict.WITHIN_TOLERANCE, Verdict.INCONCLUSIVE
 BLIND, BREACHED = Verdict.NO_DATA, Verdict.BREACHED
 LEFT = covered(0, 4, others=1, leftovers=lagging().lagging)
 STUCK = pair(10, coverage=LEFT)
+OFF = pair(coverage=covered(3, 4, off_value_ready=("x",)))
 ARGO = (Owner("argocd-controller", "Apply", value=True),)
 
 
@@ -76,6 +78,11 @@ def blind(minutes: int) -> State:
     return state(soaking(evidence=evidence, judged=look(HOUR).judgements))
 
 
+def unproven(minutes: int) -> State:
+    evidence = replace(soaking().evidence, unproven_since=T + DAY - minutes * MINUTE)
+    return state(soaking(evidence=evidence))
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One scene, the phase and the conditions that it must show beside those of every phase."""
@@ -93,6 +100,7 @@ SAFE = "GitOpsSafe=True NotDeclaredInGit"
 READY = "SignalsReady=True Ready"
 PROVEN = "PodsProven=True AllPodsProven"
 LAG = "PodsProven=False PodsLag"
+LOST = "PodsProven=False PodsLost"
 ALL = "GuardrailsPassing=True AllWithin"
 BROKEN = "GuardrailsPassing=False Breached"
 NOTHING_SEEN = "GuardrailsPassing=Unknown NoData"
@@ -158,8 +166,12 @@ ROWS: dict[str, Row] = {
         plan(), blind(121), seen(look_failed="down", after=DAY), Phase.SOAKING, "Soaking", "Blind",
         rest=(SAFE, PROVEN, NOTHING_SEEN)),
     "a lost proof": Row(
-        plan(), state(soaking()), seen(*pair(coverage=covered(3, 4, off_value_ready=("x",)))),
-        Phase.SOAKING, "Soaking", rest=(SAFE, "PodsProven=False PodsLost")),
+        plan(), state(soaking()), seen(*OFF), Phase.SOAKING, "Soaking", rest=(SAFE, LOST)),
+    "a proof lost for exactly maxHold": Row(
+        plan(), unproven(120), seen(*OFF, after=DAY), Phase.SOAKING, "Soaking", rest=(SAFE, LOST)),
+    "a proof lost beyond maxHold": Row(
+        plan(), unproven(121), seen(*OFF, after=DAY), Phase.SOAKING, "Soaking", "PodsLost",
+        rest=(SAFE, LOST)),
     "an entry that came into Git later": Row(
         plan(), state(soaking()), seen(*pair(declared_by="argo")), Phase.SOAKING, "Soaking",
         rest=("GitOpsSafe=False DeclaredInGit", PROVEN)),
@@ -311,6 +323,10 @@ MESSAGES: dict[str, tuple[str, ConditionType, str]] = {
         "blind beyond maxHold", ConditionType.STALLED,
         ("at 50% until 2026-11-24T12:00:00Z; blind since 2026-11-24T09:59:00Z: down; let Prometheus"
         " answer, or abort")),
+    "what to do about a proof that stays lost": (
+        "a proof lost beyond maxHold", ConditionType.STALLED,
+        ("at 50% until 2026-11-24T12:00:00Z; 6 of 8 pods run 50; nothing is counted until they are;"
+         " repair the pods, or abort")),
     "what is refused": ("a rollback that is refused", ConditionType.STALLED, "api: 403"),
     "that a rollback goes on": (
         "a rollback that is overdue", ConditionType.STALLED,
@@ -345,20 +361,21 @@ def test_what_stands_still_names_the_owner() -> None:
 
 
 def test_pods_that_are_left_are_named_the_first_three() -> None:
-    many = tuple(Lag(f"api-{n}", "terminating") for n in range(5))
+    many = tuple(Lag(f"api-{n}", "terminating") for n in range(7))
     saw = seen(workload(value=10, coverage=covered(0, leftovers=many)))
     after, _ = shown(plan(), state(restoring(), originals=state(0).originals[:1]), saw)
     assert by_type(after, ConditionType.PODS_PROVEN).message == (
-        "5 pods still run a value of the ramp: api-0 (terminating), api-1 (terminating),"
-        " api-2 (terminating) and 2 more"
+        "7 pods still run a value of the ramp: api-0 (terminating), api-1 (terminating),"
+        " api-2 (terminating) and 4 more"
     )
 
 
-def test_three_pods_that_are_left_are_all_named() -> None:
-    three = tuple(Lag(f"api-{n}", "x") for n in range(3))
-    saw = seen(workload(value=10, coverage=covered(0, leftovers=three)))
+@pytest.mark.parametrize(("pods", "last"), [(3, "api-2 (x)"), (4, "and 1 more")])
+def test_pods_that_are_left_are_all_told(pods: int, last: str) -> None:
+    left = tuple(Lag(f"api-{n}", "x") for n in range(pods))
+    saw = seen(workload(value=10, coverage=covered(0, leftovers=left)))
     after, _ = shown(plan(), state(restoring(), originals=state(0).originals[:1]), saw)
-    assert "more" not in by_type(after, ConditionType.PODS_PROVEN).message
+    assert by_type(after, ConditionType.PODS_PROVEN).message.endswith(last)
 
 
 def test_pods_that_cannot_be_read_are_told_in_a_rollback() -> None:
@@ -392,6 +409,21 @@ def test_a_time_moves_on_a_flip_and_not_with_words() -> None:
     again, _ = shown(plan(), later, seen(looks=(look(3 * HOUR, BLIND),), after=3 * HOUR))
     guardrails = by_type(again, ConditionType.GUARDRAILS_PASSING)
     assert (guardrails.reason, guardrails.since) == ("NoData", T + 2 * HOUR)
+
+
+VERDICTS = {"True": WITHIN, "False": BREACHED, "Unknown": UNSURE}
+
+
+@pytest.mark.parametrize("old", VERDICTS)
+@pytest.mark.parametrize("new", VERDICTS)
+def test_a_time_stays_while_the_status_does(old: str, new: str) -> None:
+    kind = ConditionType.GUARDRAILS_PASSING
+    stood = Condition(type=kind, status=read(old), reason="x", message="", since=T, generation=1)
+    saw = seen(looks=(look(HOUR, VERDICTS[new]),), after=HOUR)
+    was = state(soaking(), conditions=(stood,))
+    after, _ = shown(plan(on_failure=OnFailure.HOLD), was, saw)
+    assert by_type(after, kind).status == new
+    assert by_type(after, kind).since == (T if new == old else T + HOUR)
 
 
 def test_what_is_not_known_in_a_pass_stays_as_it_was() -> None:

@@ -176,6 +176,7 @@ def test_later_bins_are_there_after_those_that_were() -> None:
 def test_bins_without_growth_are_there_all_the_same() -> None:
     assert only(fold(until=10)) == (Reading(),) * 5
     assert only(fold(until=9)) == (Reading(),) * 5
+    assert only(fold(until=0)) == (Reading(),)
 
 
 def test_counting_keeps_all_else_that_the_evidence_says() -> None:
@@ -228,6 +229,7 @@ def test_an_onset_sums_all_bins_from_it_to_now() -> None:
         (DAY, MINUTE, 15 * MINUTE, 96),
         (10 * MINUTE, MINUTE, MINUTE, 10),
         (timedelta(seconds=20), LOOK, LOOK, 1),
+        (timedelta(0), LOOK, LOOK, 1),
     ],
 )
 def test_a_soak_has_bins_of_whole_looks(
@@ -260,3 +262,11 @@ def test_a_soak_that_is_held_for_a_week_keeps_its_memory_bounded() -> None:
     assert len(only(held)) == 288
     assert windows(only(held))[0] == Reading(control=14.0, treatment=7.0)
     assert held.counted_to == T + 7 * DAY
+
+
+@pytest.mark.parametrize("minutes", [288.5, 300.5])
+def test_the_last_bin_of_a_soak_that_is_held_is_remembered_while_it_is_open(minutes) -> None:
+    until = T + minutes * MINUTE
+    told = (Delta(until, "list", 3.0),)
+    held = folded(FRESH, (told,), (NEW,), ARMS, size=MINUTE, until=until)
+    assert closed(held, MINUTE) == held

@@ -24,7 +24,9 @@ from rampguard.core.model import (
     Soaking,
     Stage,
     State,
+    Target,
     Verdict,
+    Workload,
     Write,
 )
 from rampguard.core.plan import Plan
@@ -34,6 +36,8 @@ from scenes import (
     DAY,
     HOUR,
     MINUTE,
+    ORIGINALS,
+    T,
     applying,
     before,
     covered,
@@ -95,6 +99,9 @@ ARROWS: dict[str, Arrow] = {
     "an approval in the same generation does not start it": (
         plan(gates=frozenset({GateKind.START}), approve="start", generation=1),
         State(gates=(gate("start"),)), before(), To(Pending, Reason.AWAITING_APPROVAL)),
+    "an approval of something else does not start it": (
+        plan(gates=frozenset({GateKind.START})), State(approved=("breach",)), before(),
+        To(Pending, Reason.AWAITING_APPROVAL)),
     "an approval starts it": (
         plan(gates=frozenset({GateKind.START}), approve="start", generation=2),
         State(gates=(gate("start"),)), before(), To(Applying, Reason.APPLYING, UP)),
@@ -124,7 +131,7 @@ ARROWS: dict[str, Arrow] = {
         plan(), NEW, before(workloads=pair(50, stamp=stamp(seq=1))),
         To(Ended, Reason.STATUS_LOST, outcome=Outcome.CONTESTED)),
     "a stamp that was renewed and no memory is contested": (
-        plan(), NEW, before(workloads=pair(10, stamp=stamp(seq=3))),
+        plan(), NEW, before(workloads=pair(10, stamp=stamp(seq=2))),
         To(Ended, Reason.STATUS_LOST, outcome=Outcome.CONTESTED)),
     "a stamp of an earlier object of the same name is contested too": (
         plan(), NEW, before(workloads=pair(50, stamp=stamp(uid="earlier"))),
@@ -141,6 +148,10 @@ ARROWS: dict[str, Arrow] = {
     "a write that is missing is made": (
         plan(), state(applying()), seen(workload(value=50), workload("worker", 10)),
         To(Applying, Reason.APPLYING, (("worker", "50"),))),
+    "a change-cause of somebody's is no write of ours": (
+        plan(), state(applying()),
+        seen(workload(value=50), workload("worker", 10, cause="released by hand")),
+        To(Applying, Reason.APPLYING, (("worker", "50"),))),
     "pods that lag are waited for": (
         plan(), state(applying()), seen(*pair(coverage=lagging())),
         To(Applying, Reason.APPLYING)),
@@ -148,6 +159,12 @@ ARROWS: dict[str, Arrow] = {
         plan(), state(applying()), seen(), To(Soaking, Reason.SOAKING)),
     "one target of two is no proof": (
         plan(), state(applying()), seen(workload(), workload("worker", coverage=lagging())),
+        To(Applying, Reason.APPLYING)),
+    "a ramp of one target is proven by that one": (
+        plan(targets=(Target("api"),)), state(applying(), originals=ORIGINALS[:1]),
+        seen(workload()), To(Soaking, Reason.SOAKING)),
+    "no targets are no proof": (
+        plan(), state(applying(), originals=()), replace(seen(), workloads=()),
         To(Applying, Reason.APPLYING)),
     "no pods are no proof": (
         plan(), state(applying()), seen(*pair(coverage=covered(0, 0))),
@@ -160,6 +177,9 @@ ARROWS: dict[str, Arrow] = {
         To(Applying, Reason.APPLYING)),
     "pods that cannot be read never time out": (
         plan(), state(applying()), seen(*pair(coverage=covered(unreadable="403")), after=DAY),
+        To(Applying, Reason.APPLYING)),
+    "pods that were not asked never time out": (
+        plan(), state(applying()), seen(workload(), workload("worker", coverage=None), after=DAY),
         To(Applying, Reason.APPLYING)),
     "a template that the controller has not seen proves nothing": (
         plan(), state(applying()), seen(*pair(coverage=covered(settled=False))),
@@ -416,6 +436,59 @@ def test_a_block_is_told_once_and_a_new_reason_again() -> None:
     again = decide(plan(), first.state, before(workloads=pair(20)))
     other = decide(plan(), again.state, before(signals=("no series",)))
     assert [len(d.notes) for d in (first, again, other)] == [1, 0, 1]
+
+
+# fmt: off
+BLOCKS: dict[str, tuple[tuple[Workload, ...], Reason, str]] = {
+    "a declaration in Git has an Event of its own": (
+        pair(10, declared_by="argo"), Reason.GITOPS_CONFLICT, "ROLLOUT on api is declared in Git: "),
+    "another ramp": (
+        pair(10, stamp=stamp(uid="other", name="r"), stamp_live=True), Reason.BLOCKED,
+        "AnotherRampActive: ramp r holds ROLLOUT on api"),
+    "another value": (pair(20), Reason.BLOCKED, 'FromMismatch: api runs ROLLOUT="20"'),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("found", "reason", "text"), BLOCKS.values(), ids=BLOCKS)
+def test_a_block_says_what_it_is(found, reason, text) -> None:
+    (note,) = decide(plan(), NEW, before(workloads=found)).notes
+    assert note.reason is reason
+    assert note.message.startswith(text)
+    assert note.warning
+
+
+@pytest.mark.parametrize(
+    ("was", "blocked", "stays"),
+    [
+        (Pending(), False, False),
+        (Pending(since=T, blocked=False), False, True),
+        (Pending(since=T, blocked=True), True, True),
+        (Pending(since=T, blocked=False), True, False),
+        (Pending(since=T, blocked=True), False, False),
+    ],
+)
+def test_a_ramp_waits_or_is_blocked_since_it_became_so(was, blocked, stays) -> None:
+    saw = before(now=T + HOUR, workloads=pair(20 if blocked else 10))
+    stage = decide(plan(paused=True), State(stage=was), saw).state.stage
+    assert stage.since == (T if stays else T + HOUR)
+
+
+def test_a_gate_before_the_start_says_what_the_first_step_sets() -> None:
+    asked = plan(steps=(25,), gates=frozenset({GateKind.START}))
+    (opened,) = decide(asked, NEW, before()).state.gates
+    assert opened.why == "everything is ready to set ROLLOUT 10 -> 25"
+
+
+@pytest.mark.parametrize(("step", "text"), [(0, "20 -> 30"), (1, "30 -> 40"), (2, "40 -> 50")])
+def test_a_step_says_from_which_value_to_which(step: int, text: str) -> None:
+    asked = plan(steps=(20, 30, 40))
+    saw = seen(*pair(asked.values[step]), looks=(look(HOUR),), after=HOUR + MINUTE)
+    changed = decide(asked, state(soaking(step)), saw).notes[-1]
+    assert (changed.reason, changed.message) == (
+        Reason.SHARE_CHANGED,
+        f"set ROLLOUT {text} on api, worker",
+    )
 
 
 def test_evidence_begins_one_scrape_after_the_proof() -> None:

@@ -22,6 +22,7 @@ WRITTEN = {
     "0.000001s": timedelta(microseconds=1),
     "1.00001s": timedelta(seconds=1, microseconds=10),
     "-1m30s": timedelta(seconds=-90),
+    "-0.000001s": timedelta(microseconds=-1),
     "-0.25s": timedelta(milliseconds=-250),
 }
 

@@ -53,12 +53,20 @@ def test_a_finding_holds_what_was_judged_at_its_instant() -> None:
     assert found.evidence == "share 49% [40%, 58%]; share why"
 
 
+@pytest.mark.parametrize(("value", "kept"), [("x" * 506, "x" * 506), ("x" * 507, "x" * 505 + "…")])
+def test_a_finding_keeps_512_characters_of_its_evidence(value: str, kept: str) -> None:
+    (found,) = watch(judging(HOUR, judged(value=value))).state.findings
+    assert found.evidence == f"share {kept}"
+    assert len(found.evidence) == 512
+
+
 @pytest.mark.parametrize(("seconds", "late"), [(15, False), (75, False), (76, True)])
 def test_a_finding_two_looks_and_a_scrape_after_its_instant_is_late(seconds, late) -> None:
     decision = watch(look(HOUR), after=HOUR + seconds * SECOND)
     (found,) = decision.state.findings
     (note,) = told(decision, Reason.FINDING_RECORDED)
     assert found.late is late
+    assert not note.warning
     assert note.message.startswith(f"1h finding at 50%: WithinTolerance{' (late)' * late}; ")
 
 

@@ -67,6 +67,15 @@ def test_harm_of_unknown_cause_stays_a_question_when_prometheus_goes_away() -> N
     assert later.because.reason is Reason.AWAITING_APPROVAL
 
 
+def test_a_question_about_harm_that_ended_tells_the_last_value() -> None:
+    was = state(soaking(evidence=replace(soaking().evidence, breached=("p95",))))
+    looks = (
+        judging(at * HOUR, replace(harmful(verdict=WITHIN), value=value))
+        for at, value in ((2, "0.5"), (3, "0.6"))
+    )
+    assert watch(*looks, was=was).because.message.startswith("p95 0.6, limit")
+
+
 def test_an_open_question_does_not_hide_harm_that_the_ramp_causes() -> None:
     first = watch(judging(2 * HOUR, harmful(attributable=False)))
     both = judging(3 * HOUR, judged(BREACHED), harmful(attributable=False))

@@ -7,21 +7,22 @@ from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
 from scenes import applying, plan, seen, soaking, state, workload
 
-STEPS = plan(steps=(25, 40))
+STEPS = plan(steps=(25, 40, 45))
 WHY = Because(Reason.ABORT_ASKED, "abort was asked")
 
 
 @pytest.mark.parametrize(
     ("stage", "api", "worker", "written"),
     [
-        (applying(step=2), 50, 40, {"api", "worker"}),
-        (applying(step=2), 50, 25, {"api"}),
+        (applying(step=3), 50, 45, {"api", "worker"}),
+        (applying(step=3), 50, 40, {"api"}),
+        (applying(step=2), 45, 40, {"api", "worker"}),
         (applying(step=1), 40, 25, {"api", "worker"}),
         (applying(step=1), 50, 40, {"worker"}),
         (applying(step=0), 25, 10, {"api"}),
         (applying(step=0), 25, 50, {"api"}),
-        (soaking(step=2), 50, 50, {"api", "worker"}),
-        (soaking(step=2), 50, 40, {"api"}),
+        (soaking(step=3), 50, 50, {"api", "worker"}),
+        (soaking(step=3), 50, 45, {"api"}),
         (soaking(step=1), 40, 50, {"api"}),
     ],
 )

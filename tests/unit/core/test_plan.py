@@ -75,6 +75,7 @@ def test_a_soak_ends_its_length_after_its_start() -> None:
         ((), T + DAY, (HOUR, 6 * HOUR, DAY)),
         ((found(HOUR),), T + DAY, (6 * HOUR, DAY)),
         ((found(HOUR, share=25),), T + HOUR, (HOUR,)),
+        ((found(HOUR, share=75),), T + HOUR, (HOUR,)),
         ((found(2 * MINUTE),), T + HOUR, (HOUR,)),
     ],
 )
@@ -100,10 +101,13 @@ INSTANTS: dict[str, tuple[Plan, dict[str, object], timedelta, tuple[timedelta, .
     "a finding that is also a look is one": (plan(), {}, HOUR + 15 * SECOND, (HOUR,)),
     "the end of a soak, at its own instant": (
         plan(soak=100 * SECOND, findings=()), {}, 2 * MINUTE, (90 * SECOND, 100 * SECOND)),
+    "the end at the first moment that it is settled": (
+        plan(soak=100 * SECOND, findings=()), {}, 115 * SECOND, (90 * SECOND, 100 * SECOND)),
     "after the end the end stays": (
         plan(soak=100 * SECOND, findings=()), {}, 3 * MINUTE, (100 * SECOND, 150 * SECOND)),
     "what is counted is not looked at again": (
         plan(), {"counted_to": T + 30 * SECOND}, 74 * SECOND, ()),
+    "nor what lies before it": (plan(), {"counted_to": T + 40 * SECOND}, 74 * SECOND, ()),
     "what is counted in part is": (
         plan(), {"counted_to": T + 29 * SECOND}, 74 * SECOND, (30 * SECOND,)),
     "a lost proof lets nothing fall due, but looks go on": (

@@ -25,10 +25,10 @@ def fleet(*pods: Pod, desired: int = 2, **facts: object) -> Fleet:
 
 
 def covering(*pods: Pod, desired: int = 2, wanted: str | None = "50", **facts: object) -> Coverage:
-    min_pods = facts.pop("min_pods", 1)
+    asked = {one: facts.pop(one) for one in ("min_pods",) if one in facts}
     value = None if wanted is None else EnvValue(wanted)
     told = fleet(*pods, desired=desired, **facts)
-    return coverage(told, value, now=T, ours=OURS, min_pods=min_pods)
+    return coverage(told, value, now=T, ours=OURS, **asked)
 
 
 A, B, C = pod("a"), pod("b"), pod("c")
@@ -82,6 +82,10 @@ def test_only_every_pod_is_a_proof(found, proven) -> None:
     assert found.is_proven is proven
 
 
+def test_one_pod_is_the_least_where_nothing_is_said() -> None:
+    assert covering(A, B).min_pods == 1
+
+
 def test_pods_that_cannot_be_read_are_no_proof() -> None:
     assert not replace(covering(A, B), unreadable="403").is_proven
 
@@ -92,6 +96,9 @@ def test_pods_that_cannot_be_read_are_no_proof() -> None:
         (covering(A, B), 2, 0),
         (covering(A, replace(B, ready=False)), 1, 0),
         (covering(A, pod("x", OLD), pod("y", OLD)), 1, 2),
+        (covering(A, B, replace(C, ready=False)), 2, 0),
+        (covering(A, pod("x", OTHER, current=True)), 1, 1),
+        (covering(A, pod("x", current=False)), 1, 1),
         (covering(A, replace(B, deleting=True)), 1, 0),
         (covering(), 0, 0),
     ],
@@ -148,6 +155,7 @@ LAGS: dict[str, tuple[Coverage, tuple[Lag, ...]]] = {
         (Lag("3 more", "not created: exceeded quota"),)),
     "pods that are only not there yet": (covering(A, desired=4), ()),
     "a quota that hinders nobody": (covering(A, B, not_created="exceeded quota"), ()),
+    "a quota while a fleet shrinks": (covering(A, B, C, not_created="exceeded quota"), ()),
     "a leaving pod does not stand in for one that is missing": (
         covering(A, replace(B, deleting=True), not_created="exceeded quota"),
         (Lag("1 more", "not created: exceeded quota"),)),
@@ -189,6 +197,10 @@ LEFT: dict[str, tuple[Pod, bool]] = {
     "a pod on a stranger's value": (pod("x", OTHER), False),
     "a pod without the variable": (pod("x", ABSENT), False),
     "a pod whose value comes from elsewhere": (pod("x", Entry(EntryKind.VALUE_FROM)), False),
+    "a source that seems to be ours": (
+        pod("x", Entry(EntryKind.VALUE_FROM, EnvValue("50"))), False),
+    "several entries that seem to be ours": (
+        pod("x", Entry(EntryKind.DUPLICATE, EnvValue("50"))), False),
     "an old pod on the original": (pod("x", OLD), False),
 }
 # fmt: on

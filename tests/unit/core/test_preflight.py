@@ -21,7 +21,7 @@ ABSENT_START = plan(from_absent=True, origin=0)
 NAMED = plan(targets=(Target("api", "web"), Target("worker")))
 NO_PODS = plan(targets=(Target("api", min_pods=0), Target("worker", min_pods=0)))
 IGNORING = plan(gitops=GitopsPolicy.IGNORE)
-THEIRS = stamp(uid="other", name="other-ramp", original=EnvValue("7"))
+THEIRS = stamp(uid="younger", name="other-ramp", original=EnvValue("7"))
 IN_GIT = "argocd-controller"
 
 
@@ -151,24 +151,32 @@ def test_every_rule_has_its_row() -> None:
 
 def test_everything_that_is_wrong_is_told_at_once_in_the_order_of_the_targets() -> None:
     bad = api(value=20, paused=True, desired=0)
-    unmet = preflight(plan(), before(workloads=(bad, None)))
-    assert [one.reason for one in unmet] == [
-        Reason.FROM_MISMATCH,
-        Reason.DEPLOYMENT_PAUSED,
-        Reason.NO_PODS,
-        Reason.TARGET_NOT_FOUND,
-    ]
+    wrong = [Reason.FROM_MISMATCH, Reason.DEPLOYMENT_PAUSED, Reason.NO_PODS]
+    for found, reasons in (
+        ((bad, None), [*wrong, Reason.TARGET_NOT_FOUND]),
+        ((None, bad), [Reason.TARGET_NOT_FOUND, *wrong]),
+    ):
+        unmet = preflight(plan(), before(workloads=found))
+        assert [one.reason for one in unmet] == reasons
+
+
+def test_a_target_that_nobody_looked_at_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        preflight(plan(), before(workloads=(api(),)))
 
 
 # fmt: off
 GOALS: dict[str, tuple[tuple[Workload | None, ...], bool]] = {
     "all at the goal": (pair(50), True),
+    "all beyond it": (pair(60), False),
     "one is not": ((workload(value=50), workload("worker", 10)), False),
     "one is missing": ((workload(value=50), None), False),
     "the number in another writing": (pair(literal("050")), False),
     "a value from elsewhere": (pair(Entry(EntryKind.VALUE_FROM)), False),
     "a source that seems to say so": (
         pair(Entry(EntryKind.VALUE_FROM, EnvValue("50"))), False),
+    "several entries that seem to say so": (
+        pair(Entry(EntryKind.DUPLICATE, EnvValue("50"))), False),
 }
 # fmt: on
 

@@ -27,6 +27,10 @@ SELECTORS = {
     "an empty value": ('a{b=""}', 'a{b=""}'),
     "a tab in a value": ('a{b="\t"}', 'a{b="\t"}'),
     "a recording rule": ("job:errors:rate5m", "job:errors:rate5m{}"),
+    "labels that stand before the metric's in the alphabet": (
+        'a{Code="1",__address__="2"}',
+        'a{Code="1",__address__="2"}',
+    ),
     "a label twice": ('a{b=~"x.*",b!="xy"}', 'a{b=~"x.*",b!="xy"}'),
 }
 # Written -> what the error says.
@@ -104,8 +108,8 @@ def test_a_selector_may_have_2048_characters_and_no_more() -> None:
 
 
 def test_an_error_shows_little_of_a_long_text() -> None:
-    with pytest.raises(ValueError, match=r"found 'x{20}' at character 4") as refusal:
-        parse_selector("a{}" + "x" * 500)
+    with pytest.raises(ValueError, match=r"found 'x{20}' at character 5") as refusal:
+        parse_selector("ab{}" + "x" * 500)
     assert len(str(refusal.value)) < 200
 
 

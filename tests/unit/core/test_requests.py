@@ -97,9 +97,11 @@ def test_an_approval_of_another_name_is_stale_and_names_what_is_open() -> None:
 
 
 def test_an_approval_older_than_the_question_is_stale() -> None:
-    decision = decide(approving("breach", 1), state(soaking(), gates=(gate("breach"),)), seen())
-    assert told(decision, Reason.APPROVAL_STALE)
-    assert [g.name for g in decision.state.gates] == ["breach"]
+    for generation in (1, 2):  # of the spec that approves; the question came with the second
+        was = state(soaking(), gates=(gate("breach", 2),))
+        decision = decide(approving("breach", generation), was, seen())
+        assert told(decision, Reason.APPROVAL_STALE)
+        assert [g.name for g in decision.state.gates] == ["breach"]
 
 
 def test_an_approval_that_counted_is_not_stale_while_another_question_is_open() -> None:
@@ -180,6 +182,21 @@ def test_a_share_that_is_kept_is_told(asked: Plan, stage: Stage, text: str) -> N
     assert isinstance(ended, Ended)
     assert (ended.outcome, ended.because.message) == (Outcome.ABORTED, text)
     assert f"stays at {ended.share}" in text
+
+
+# fmt: off
+ENDS: dict[str, tuple[Plan, State, Observation, bool]] = {
+    "completed": (plan(), State(), before(workloads=pair(50)), False),
+    "aborted": (plan(abort=Leave.KEEP), state(soaking()), seen(), True),
+    "contested": (plan(), State(), seen(*pair(50, stamp=stamp())), True),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("asked", "was", "saw", "warns"), ENDS.values(), ids=ENDS)
+def test_every_end_but_a_completion_warns(asked, was, saw, warns) -> None:
+    (note,) = decide(asked, was, saw).notes
+    assert note.warning is warns
 
 
 def test_an_abort_rules_over_a_deletion_that_keeps() -> None:

@@ -24,6 +24,8 @@ from rampguard.core.model import (
     Soaked,
     Stage,
     State,
+    Target,
+    Verdict,
     Workload,
     Write,
 )
@@ -35,6 +37,7 @@ from scenes import (
     DAY,
     HOUR,
     MINUTE,
+    ORIGINALS,
     SECOND,
     T,
     applying,
@@ -81,6 +84,25 @@ def test_a_rollback_tells_what_it_sets_and_why() -> None:
     (note,) = told(back(), Reason.ROLLBACK_STARTED)
     assert note.message == "set ROLLOUT 50 -> 10 on worker, api: abort was asked"
     assert note.warning
+
+
+def test_a_rollback_by_a_breach_leaves_its_reason_to_the_note_of_the_breach() -> None:
+    saw = seen(looks=(look(HOUR, Verdict.BREACHED),), after=HOUR)
+    (note,) = told(decide(plan(), state(soaking()), saw), Reason.ROLLBACK_STARTED)
+    assert note.message == "set ROLLOUT 50 -> 10 on worker, api"
+
+
+def test_a_rollback_of_a_value_that_was_taken_tells_who_took_it() -> None:
+    saw = seen(workload(), workload("worker", 33))
+    (note,) = told(decide(plan(), state(applying()), saw), Reason.ROLLBACK_STARTED)
+    assert note.message.startswith("set ROLLOUT 50 -> 10 on worker, api: rampguard set ROLLOUT")
+
+
+def test_a_rollback_of_one_target_tells_its_value() -> None:
+    asked = plan(targets=(Target("api"),), abort=Leave.ROLLBACK)
+    was = state(soaking(), originals=ORIGINALS[:1])
+    (note,) = told(decide(asked, was, seen(workload())), Reason.ROLLBACK_STARTED)
+    assert note.message == "set ROLLOUT 50 -> 10 on api: abort was asked"
 
 
 def test_a_rollback_from_a_step_tells_the_value_of_that_step() -> None:
@@ -267,6 +289,12 @@ def test_a_proof_says_what_the_pods_run_and_that_users_keep_their_arm() -> None:
     assert none.message == "no pod runs ROLLOUT=50 any more" + gone + sticky
 
 
+def test_a_proof_beside_a_value_of_somebody_else_says_how_many_are_back() -> None:
+    theirs = workload("worker", 33, coverage=covered(0, others=4))
+    (note,) = told(rolled_back(workload(value=10), theirs), Reason.ROLLBACK_VERIFIED)
+    assert note.message.startswith("4 of 8 pods run 10 again; ")
+
+
 def test_an_end_says_for_how_long_the_value_was_watched() -> None:
     soaked = Soaked(since=T, until=T + HOUR + 4 * MINUTE, cut=True)
     assert rolled_back(soaked=soaked).because.message == "rolled back to 10% after 1h4m at 50%: why"
@@ -277,9 +305,9 @@ def test_an_end_leaves_the_ramp_at_its_origin_and_shows_what_ran() -> None:
     stage = rolled_back().state.stage
     assert isinstance(stage, Ended)
     assert (stage.share, stage.outcome, stage.watched) == (10, Outcome.ROLLED_BACK, False)
-    assert [(one.deployment, one.runs) for one in stage.targets] == [
-        ("api", "10"),
-        ("worker", "10"),
+    assert [(one.deployment, one.container, one.runs) for one in stage.targets] == [
+        ("api", "api", "10"),
+        ("worker", "worker", "10"),
     ]
 
 
@@ -316,6 +344,12 @@ def test_an_end_looks_again_at_once_to_let_go_and_then_rests() -> None:
     assert decide(plan(), ending.state, saw).look_again_in == HOUR
 
 
+@pytest.mark.parametrize("reason", [Reason.COMPLETED, Reason.OVERWRITTEN, Reason.TARGET_REPLACED])
+def test_whatever_a_ramp_ended_for_it_lets_go(reason: Reason) -> None:
+    was = state(over(Outcome.CONTESTED, reason))
+    assert DropFinalizer() in decide(plan(), was, seen(finalizer=True)).actions
+
+
 def test_an_end_without_our_finalizer_drops_nothing() -> None:
     assert decide(plan(), state(over()), seen(*pair(stamp=stamp(2)))).actions == ()
 
@@ -331,9 +365,11 @@ def test_a_target_whose_container_is_unknown_keeps_its_stamp() -> None:
     [
         (workload(), False),
         (workload(stamp=stamp()), True),
+        (workload(stamp=stamp(name="other")), True),
         (workload(stamp=stamp(uid="earlier")), True),
         (workload(stamp=stamp(uid="earlier"), stamp_live=True), False),
         (workload(stamp=stamp(uid="other", name="other")), False),
+        (workload(stamp=stamp(uid="younger", name="zoo")), False),
         (workload(stamp=stamp(uid="other", name="other"), stamp_live=True), False),
     ],
 )
@@ -348,6 +384,7 @@ STAMPED = pair(50, stamp=stamp(seq=2))
 # fmt: off
 ASKED: dict[str, tuple[dict[str, object], type[Stage], bool]] = {
     "nobody asked": ({}, Ended, False),
+    "to be kept when it is deleted": ({"on_delete": Leave.KEEP}, Ended, False),
     "deleted, to be rolled back": ({"deleting": True}, RollingBack, False),
     "deleted, to be kept": ({"deleting": True, "on_delete": Leave.KEEP}, Ended, True),
     "aborted": ({"abort": Leave.ROLLBACK}, RollingBack, False),

@@ -26,6 +26,7 @@ from scenes import (
     look,
     pair,
     plan,
+    read,
     soaking,
     stage_of,
     state,
@@ -51,9 +52,10 @@ def test_the_last_of_several_looks_counts() -> None:
     assert evidence.counts == ((Reading(30, 30),),)
 
 
-def test_a_look_at_evidence_that_began_anew_is_left_out() -> None:
-    old = Evidence(t0=T - HOUR, counted_to=T, counts=((Reading(9, 9),),))
-    decision = watch(look(HOUR, BREACHED, evidence=old))
+@pytest.mark.parametrize("t0", [T - HOUR, T + HOUR])
+def test_a_look_at_evidence_that_began_anew_is_left_out(t0) -> None:
+    other = Evidence(t0=t0, counted_to=T, counts=((Reading(9, 9),),))
+    decision = watch(look(HOUR, BREACHED, evidence=other))
     assert stage_of(decision).evidence == soaking().evidence
     assert decision.because.reason is Reason.SOAKING
 
@@ -62,11 +64,12 @@ def test_a_look_at_evidence_that_began_anew_is_left_out() -> None:
     ("now", "kept"),
     [
         (look(2 * MINUTE), False),
+        (look(2 * MINUTE, evidence=Evidence(t0=T, counted_to=T + 0 * HOUR)), False),
         (look(2 * MINUTE, UNSURE), True),
         (look(2 * MINUTE, evidence=Evidence(t0=T, counted_to=T + MINUTE)), True),
         (look(HOUR), True),
     ],
-    ids=["nothing moved", "a verdict moved", "a bin closed", "a finding was due"],
+    ids=["nothing moved", "no bin closed", "a verdict moved", "a bin closed", "a finding was due"],
 )
 def test_judgements_are_written_down_when_something_moved(now: Look, kept: bool) -> None:  # noqa: FBT001
     before = (judged(WITHIN, value="old"), judged(WITHIN, "p95", value="old"))
@@ -117,6 +120,7 @@ def test_a_changed_limit_withdraws_the_question_about_the_old_one() -> None:
     ("rule", "anew"),
     [
         (replace(SHARE, tolerance=9.0), True),
+        (replace(SHARE, tolerance=4.0), True),
         (replace(SHARE, dry_run=True), True),
         (SHARE, False),
     ],
@@ -135,7 +139,10 @@ def test_the_rules_are_remembered_with_the_evidence_that_is_for_them() -> None:
 
 
 def test_a_template_that_changed_names_its_revision() -> None:
-    both = (workload(template="t2", revision="8", coverage=lagging()), workload("worker"))
+    both = (
+        workload(template="t2", revision="8", coverage=lagging()),
+        workload("worker", template=read("t1")),
+    )
     (note,) = told(watch(both=both), Reason.TEMPLATE_CHANGED)
     assert note.message == (
         "somebody changed the pod template of api (revision 8); the proof begins anew"
@@ -143,9 +150,11 @@ def test_a_template_that_changed_names_its_revision() -> None:
     assert note.warning
 
 
-def test_a_rollout_that_was_over_between_two_passes_loses_nothing() -> None:
-    decision = watch(look(HOUR), both=pair(template="t2"))
-    assert told(decision, Reason.TEMPLATE_CHANGED)
+@pytest.mark.parametrize("template", ["t0", "t2"])
+def test_a_rollout_that_was_over_between_two_passes_loses_nothing(template: str) -> None:
+    decision = watch(look(HOUR), both=pair(template=template))
+    (note,) = told(decision, Reason.TEMPLATE_CHANGED)
+    assert "of api (revision unknown), worker (revision unknown);" in note.message
     assert stage_of(decision).evidence.unproven_since is None
 
 

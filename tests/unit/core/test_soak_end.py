@@ -84,6 +84,7 @@ def test_an_end_says_what_was_shown_and_never_that_the_unknown_passed(done, reas
     [
         (DAY, DAY + 15 * SECOND, True),
         (DAY, DAY, True),
+        (DAY + 30 * SECOND, END, True),
         (DAY - SECOND, END, False),
         (DAY, DAY - SECOND, False),
     ],
@@ -91,6 +92,10 @@ def test_an_end_says_what_was_shown_and_never_that_the_unknown_passed(done, reas
 def test_a_soak_ends_by_a_look_at_its_end(at: timedelta, now: timedelta, over: bool) -> None:  # noqa: FBT001
     decision = watch(look(at), after=now)
     assert isinstance(decision.state.stage, Ended) is over
+
+
+def test_of_several_looks_the_last_ends_the_soak() -> None:
+    assert isinstance(watch(look(23 * HOUR), look(DAY), after=END).state.stage, Ended)
 
 
 def test_a_pause_holds_the_end_and_keeps_the_guardrails() -> None:
@@ -134,6 +139,15 @@ def test_what_a_step_waits_for_is_told_once() -> None:
     assert note.warning
     assert told(over(both=rolling, was=first.state), Reason.ROLLOUT_IN_PROGRESS) == ()
     assert first.state.stage == replace(soaking(), judged=stage_of(first).judged)
+
+
+@pytest.mark.parametrize(("step", "to"), [(0, 30), (1, 40), (2, 50)])
+def test_what_waits_is_the_step_to_the_next_value(step: int, to: int) -> None:
+    asked = plan(steps=(20, 30, 40))
+    both = pair(asked.values[step], rolling_out=True)
+    decision = over(of=asked, both=both, was=state(soaking(step)))
+    (note,) = told(decision, Reason.ROLLOUT_IN_PROGRESS)
+    assert note.message.startswith(f"the step to {to} waits: ")
 
 
 def test_a_step_that_is_taken_adds_up_how_long_the_ramp_was_blind() -> None:

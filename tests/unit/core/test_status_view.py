@@ -77,6 +77,8 @@ PROGRESS: dict[str, tuple[StatusView, str]] = {
     "rolled back": (view(ended(Outcome.ROLLED_BACK, 10, rollback=RECORD)), "10 (was 50)"),
     "contested": (view(ended(Outcome.CONTESTED, 10, rollback=RECORD)), "10 (wanted 50)"),
     "kept at a step": (view(ended(Outcome.ABORTED, 25)), "25 (was 50)"),
+    "kept at a step of a ramp that goes down": (
+        view(ended(Outcome.ABORTED, 25), of=plan(origin=50, to=10, steps=(25,))), "25 (was 10)"),
     "kept at the goal": (view(ended(Outcome.ABORTED, 50)), "50"),
 }
 PODS: dict[str, tuple[StatusView, str]] = {
@@ -109,6 +111,11 @@ def test_of_a_value_decided_just_now_no_pod_is_proven() -> None:
     stop = replace(saw, workloads=pair(50))
     back = decide(plan(), state(soaking(), abort=Leave.ROLLBACK), stop)
     assert render(plan(), stop, back)[1].pods == "0/8"
+    assert view(state(applying(since=T + MINUTE)), seen(after=MINUTE)).pods == "0/8"
+
+
+def test_of_a_value_decided_by_a_clock_that_is_ahead_pods_are_shown_as_they_are() -> None:
+    assert view(state(applying(since=T + HOUR)), seen(after=MINUTE)).pods == "8/8"
 
 
 def found(verdict: Verdict) -> Finding:

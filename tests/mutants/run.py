@@ -1,0 +1,339 @@
+"""Let mutants of rampguard.core meet its unit tests: `make mutants`.
+
+cosmic-ray makes the mutants; its runner would start a new pytest for each, which takes hours.
+Here each is a forked child of a process that has pytest imported already: it imports the mutated
+core, then the tests, first only those that reach the mutated function. Results are kept: a later
+run repeats the survivors alone, and what another version of the module left open.
+"""
+
+import argparse
+import ast
+import difflib
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import resource
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import import_module
+from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import MutationVisitor, mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+from coverage import CoverageData
+
+ROOT = Path(__file__).parents[2]
+OPERATOR = ROOT / "operator"
+CORE = OPERATOR / "rampguard" / "core"
+TESTS = "tests/unit/core"
+BUILD = ROOT / "build" / "mutants"
+RESULTS = BUILD / "results.jsonl"
+ARGUED = Path(__file__).parent / "equivalent.toml"
+PLUGINS = (
+    "pytest_asyncio.plugin",
+    "pytest_timeout",
+    "pytest_cov.plugin",
+)  # those that our settings name
+QUIET = ("-q", "-s", "--tb=no", "--assert=plain", "-p", "no:cacheprovider")
+CPU_SECONDS, MEMORY = 20, 2 << 30  # of a child; a test has our own time limit too
+UNHARMED = {int(pytest.ExitCode.OK), int(pytest.ExitCode.NO_TESTS_COLLECTED)}
+
+Position = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """The n-th place where an operator of cosmic-ray can change a module of some content."""
+
+    module: str
+    digest: str
+    operator: str
+    occurrence: int
+    line: int
+
+    @property
+    def change(self) -> tuple[str, str]:
+        """The lines before and after, as equivalent.toml names them."""
+        before = source(self.module)
+        after = mutate_code(before, get_operator(self.operator)(), self.occurrence)
+        lines = list(difflib.ndiff(before.splitlines(), after.splitlines()))
+        return _marked(lines, "- "), _marked(lines, "+ ")
+
+
+def _marked(lines: Sequence[str], sign: str) -> str:
+    return " ".join(line[2:].strip() for line in lines if line.startswith(sign))
+
+
+# --- mutants -------------------------------------------------------------------------------------
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Return the file of each module, by its dotted name within core."""
+    files = (path for path in CORE.rglob("*.py") if path != CORE / "__init__.py")
+    return {".".join(_parts(path.relative_to(CORE))): path for path in sorted(files)}
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    return path.parent.parts if path.stem == "__init__" else path.with_suffix("").parts
+
+
+@cache
+def source(module: str) -> str:
+    return modules()[module].read_text(encoding="utf-8")
+
+
+@cache
+def tree(module: str) -> object:
+    return get_ast(source(module))
+
+
+@cache
+def argued() -> dict[str, list[dict[str, object]]]:
+    return tomllib.loads(ARGUED.read_text(encoding="utf-8"))
+
+
+def mutants(module: str) -> Iterator[Mutant]:
+    """Yield all mutants of a module but those of annotations, decorators, excluded operators."""
+    digest = hashlib.sha256(source(module).encode()).hexdigest()[:12]
+    nodes, said = list(ast_nodes(tree(module))), list(_said(ast.parse(source(module))))
+    excluded = re.compile("|".join(str(one["operators"]) for one in argued()["excluded"]))
+    for name in operator_names():
+        operator = get_operator(name)
+        if operator.arguments() or excluded.fullmatch(name):
+            continue
+        places = (at for node in nodes for at, _ in operator().mutation_positions(node))
+        for occurrence, at in enumerate(places):
+            if not any(start <= at < end for start, end in said):
+                yield Mutant(module, digest, name, occurrence, at[0])
+
+
+def _said(module: ast.Module) -> Iterator[tuple[Position, Position]]:
+    """Yield where annotations and decorators stand: they say much and do nothing to mutate."""
+    for node in ast.walk(module):
+        told: list[ast.expr | None] = [*getattr(node, "decorator_list", ())]
+        told += [getattr(node, "annotation", None), getattr(node, "returns", None)]
+        for one in told:
+            if one is not None:
+                start = (one.lineno, one.col_offset - isinstance(node, ast.FunctionDef))
+                yield start, (one.end_lineno or 0, one.end_col_offset or 0)
+
+
+# --- tests ---------------------------------------------------------------------------------------
+
+
+class Mutated(MetaPathFinder, InspectLoader):
+    """Imports one module of core from a text, in place of its file."""
+
+    def __init__(self, module: str, text: str) -> None:
+        self.name, self.text = f"rampguard.core.{module}", text
+        self.package = modules()[module].stem == "__init__"
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        if fullname != self.name:
+            return None
+        spec = spec_from_loader(fullname, self)
+        if spec is not None and self.package:
+            spec.submodule_search_locations = [str(CORE.joinpath(*fullname.split(".")[2:]))]
+        return spec
+
+    def get_source(self, fullname: str) -> str:
+        return self.text
+
+
+class Only:
+    """Deselects all tests but some."""
+
+    def __init__(self, tests: frozenset[str]) -> None:
+        self.tests = tests
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid in self.tests]
+
+
+def in_child(run: Callable[[], int]) -> int:
+    """Return the exit code of a run in a forked child, without its output; of a signal: -n."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(null, stream)
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        os._exit(run())
+    finally:
+        os._exit(pytest.ExitCode.INTERNAL_ERROR)
+
+
+def meet(mutant: Mutant) -> tuple[Mutant, bool]:
+    """Let a mutant meet the tests; tell whether it survives all of them."""
+    near = reaching(mutant)
+    survives = not near or in_child(lambda: _tested(mutant, near)) in UNHARMED
+    return mutant, survives and in_child(lambda: _tested(mutant, None)) in UNHARMED
+
+
+def _tested(mutant: Mutant, near: frozenset[str] | None) -> int:
+    visitor = MutationVisitor(mutant.occurrence, get_operator(mutant.operator)())
+    text = visitor.walk(tree(mutant.module)).get_code()
+    sys.meta_path.insert(0, Mutated(mutant.module, text))
+    import_module(f"rampguard.core.{mutant.module}")
+    files = sorted({test.partition("::")[0] for test in near}) if near else [TESTS]
+    return pytest.main([*QUIET, "-x", *files], plugins=[Only(near)] if near else [])
+
+
+@cache
+def reach() -> dict[str, dict[int, frozenset[str]]]:
+    """Return for each line of each module the tests that run it; all must pass."""
+    told = BUILD / "reach"
+    os.environ["COVERAGE_FILE"] = str(told)
+    cov = ("--cov=rampguard.core", "--cov-context=test", "--cov-report=")
+    if code := in_child(lambda: pytest.main([*QUIET, *cov, TESTS])):
+        sys.exit(f"the tests must pass before mutants meet them: {TESTS} ended with {code}")
+    data = CoverageData(str(told))
+    data.read()
+    names = {str(path): name for name, path in modules().items()}
+    known = (file for file in data.measured_files() if file in names)
+    return {names[file]: _tests_by_line(data, file) for file in known}
+
+
+def _tests_by_line(data: CoverageData, file: str) -> dict[int, frozenset[str]]:
+    by_line = data.contexts_by_lineno(file)
+    return {
+        line: frozenset(test for one in contexts if (test := one.rpartition("|")[0]))
+        for line, contexts in by_line.items()
+    }
+
+
+def reaching(mutant: Mutant) -> frozenset[str]:
+    """Return the tests that run the mutated function; none: it is run by an import."""
+    lines = reach().get(mutant.module, {})
+    spans = (span for span in _bodies(mutant.module) if mutant.line in span)
+    return frozenset().union(*(lines.get(line, ()) for line in next(spans, ())))
+
+
+@cache
+def _bodies(module: str) -> list[range]:
+    """Return the lines of the body of each function, outer ones first."""
+    return [
+        range(node.body[0].lineno, (node.end_lineno or 0) + 1)
+        for node in ast.walk(ast.parse(source(module)))
+        if isinstance(node, ast.FunctionDef)
+    ]
+
+
+# --- the run -------------------------------------------------------------------------------------
+
+
+def run(todo: Sequence[Mutant], workers: int) -> None:
+    """Let mutants meet the tests, and keep what comes of each."""
+    began, survivors = time.monotonic(), 0
+    reach()
+    with (
+        RESULTS.open("a", encoding="utf-8") as results,
+        multiprocessing.get_context("fork").Pool(workers) as pool,
+    ):
+        for count, (mutant, survived) in enumerate(pool.imap_unordered(meet, todo), 1):
+            results.write(json.dumps(asdict(mutant) | {"survived": survived}) + "\n")
+            results.flush()
+            survivors += survived
+            if sys.stdout.isatty() or count % 100 == 0 or count == len(todo):
+                each = (time.monotonic() - began) / count
+                print(
+                    f"{count} of {len(todo)} mutants, {survivors} alive, {each:.2f} s each",
+                    end="\r" if sys.stdout.isatty() else "\n",
+                    flush=True,
+                )
+    print()
+
+
+def known() -> dict[Mutant, bool]:
+    """Return of each mutant that met the tests whether it survived."""
+    if not RESULTS.exists():
+        return {}
+    lines = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
+    return {Mutant(**line): survived for line in lines for survived in (line.pop("survived"),)}
+
+
+def report(every: dict[str, list[Mutant]]) -> int:
+    """Print what survived without an argument, and arguments that no survivor needs."""
+    results, open_questions = known(), 0
+    arguments = {
+        (str(one["module"]), *map(str, change))
+        for one in argued()["equivalent"]
+        for change in one["changes"]  # type: ignore[attr-defined]
+    }
+    used = set[tuple[str, str, str]]()
+    table = []
+    for module, some in every.items():
+        count = Counter[str](mutants=len(some), unmet=sum(m not in results for m in some))
+        for mutant in some:
+            if not results.get(mutant):
+                continue
+            change = mutant.change
+            if (argument := (module, *change)) in arguments:
+                used.add(argument)
+                count["argued"] += 1
+            else:
+                count["unexplained"] += 1
+                print(f"\n{_shown(module)}:{mutant.line}  {mutant.operator.removeprefix('core/')}")
+                print(f"- {change[0]}\n+ {change[1]}")
+        count["killed"] = 2 * count["mutants"] - count.total()
+        table.append((module, count))
+        open_questions += count["unexplained"]
+    stale = sorted(one for one in arguments - used if one[0] in every)
+    for module, before, after in stale:
+        print(f"\nargued, but killed or gone: {_shown(module)}\n- {before}\n+ {after}")
+    columns = ("mutants", "killed", "argued", "unexplained", "unmet")
+    print(f"\n{'module':>26}" + "".join(f"{head:>14}" for head in columns))
+    for module, count in table:
+        print(f"{module:>26}" + "".join(f"{count[column]:>14}" for column in columns))
+    return open_questions + len(stale)
+
+
+def _shown(module: str) -> str:
+    return str(modules()[module].relative_to(ROOT))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--module", action="append", choices=[*modules()], help="only this; repeatable"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--fresh", action="store_true", help="forget all results first")
+    parser.add_argument("--report", action="store_true", help="run nothing, print what is known")
+    asked = parser.parse_args()
+    os.chdir(ROOT)
+    sys.path.insert(0, str(OPERATOR))
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": ",".join(PLUGINS)}
+    for plugin in PLUGINS:
+        import_module(plugin)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    if asked.fresh:
+        RESULTS.unlink(missing_ok=True)
+    every = {module: list(mutants(module)) for module in asked.module or modules()}
+    if not asked.report:
+        results = known()
+        run([m for some in every.values() for m in some if results.get(m, True)], asked.workers)
+    return min(report(every), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
