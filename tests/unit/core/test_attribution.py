@@ -17,7 +17,6 @@ from rampguard.core.reasons import Reason
 from rate_scenes import (
     ERRORS,
     ERRORS_BEFORE,
-    QUARTER,
     UNARMED,
     Bin,
     arms,
@@ -31,7 +30,7 @@ from rate_scenes import (
     unlabelled,
     watched,
 )
-from scenes import DAY, HOUR, MINUTE, SECOND, SHARE, T, gate, judged, look, plan, soaking, told
+from scenes import HOUR, MINUTE, SECOND, SHARE, T, gate, judged, look, plan, soaking, told
 
 BREACHED, WITHIN, UNSURE = Verdict.BREACHED, Verdict.WITHIN_TOLERANCE, Verdict.INCONCLUSIVE
 BEFORE = replace(ERRORS_BEFORE, hits=50_000, exposure=10_000_000)
@@ -104,7 +103,6 @@ def test_how_long_harm_is_of_the_ramp_is_a_setting() -> None:
     ours = replace(our, tempo=replace(our.tempo, caused=10 * HOUR))
     counts = bins(*[FINE] * 40, BOTH)
     assert [judged_at(p, counts, BEFORE).attributable for p in (our, ours)] == [False, True]
-    assert 40 * QUARTER == 10 * HOUR
 
 
 # --- what it leads to ---
@@ -195,4 +193,3 @@ def test_a_threshold_that_broke_late_asks_too() -> None:
     assert decision.state.gates == (
         replace(gate("breach"), since=T + 10 * HOUR, why=decision.because.message),
     )
-    assert DAY > 10 * HOUR

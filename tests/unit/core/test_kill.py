@@ -38,7 +38,6 @@ from rate_scenes import (
 )
 from scenes import (
     ASK,
-    HOUR,
     MINUTE,
     SECOND,
     SHARE,
@@ -121,12 +120,7 @@ def test_a_set_percent_rules_alone(percent, rate, limit) -> None:
 # --- in a soak ---
 
 
-def soaked(*, errors: float = 600, **facts: object) -> Judgement:
-    return judged_at(OUR, bins(arms(1, 500, 1, 500)), ERRORS_BEFORE, at=AT,
-                     recent=recent(errors, 1_000), **facts)  # fmt: skip
-
-
-def soaked_alone(before, stage: Soaking, *, to: int = 50) -> Judgement:
+def soaked(before, stage: Soaking, *, to: int = 50) -> Judgement:
     return judged_at(one(ERRORS, to=to), (), before, stage=stage, at=AT, recent=recent(600, 1_000))
 
 
@@ -157,13 +151,13 @@ def test_it_is_outside_of_what_the_parts_share() -> None:
     ids=["history is held", "nothing can be compared", "all is held"],
 )
 def test_it_fires_whatever_the_other_parts_can_say(before, stage, to) -> None:
-    judged = soaked_alone(before, stage, to=to)
+    judged = soaked(before, stage, to=to)
     assert (judged.verdict, judged.value) == (BREACHED, "60.0%")
 
 
 def test_without_an_arm_of_the_two_errors_count_all_the_same() -> None:
     assert ASK.arms == Arms("tree", "list")
-    assert soaked_alone(replace(ERRORS_BEFORE, phi_arms=Phi(value=5.0)), soaking()).parts
+    assert soaked(replace(ERRORS_BEFORE, phi_arms=Phi(value=5.0)), soaking()).parts
 
 
 @pytest.mark.parametrize(
@@ -315,4 +309,3 @@ def test_a_value_that_was_taken_rules_over_it() -> None:
     saw = seen(*(pair("7")[0], pair()[1]), kills=(FIRED,))
     decision = decide(OUR, state(applying(written=("api/api",))), saw)
     assert decision.state.rollback.because.reason is not Reason.GUARDRAIL_BREACHED
-    assert HOUR > MINUTE
