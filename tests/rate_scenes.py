@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rampguard.core.applying import rules
+from rampguard.core.applying import rules as rules_of
 from rampguard.core.judging import judge
 from rampguard.core.model import (
     Baseline,
@@ -136,5 +136,5 @@ def watched(
     **facts: object,
 ) -> Decision:
     """Make one pass over a soak of a plan, right after the last look."""
-    stage = replace(stage or soaking(), rules=rules(our))
+    stage = replace(stage or soaking(), rules=rules_of(our))
     return watch(*looks, of=our, was=was or state(stage), **facts)

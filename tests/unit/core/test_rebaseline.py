@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from rampguard.core.applying import rules as rules_of
 from rampguard.core.baseline import longer, taken_anew
 from rampguard.core.conditions import phase_of, render
 from rampguard.core.decide import decide
@@ -38,7 +39,6 @@ from rate_scenes import (
     one,
     part,
     unlabelled,
-    watched,
 )
 from scenes import (
     DAY,
@@ -91,15 +91,11 @@ def go(  # one pass, some time after T
     return decide(our, was, seen(*both, after=after, looks=looks))
 
 
-def rules_of(our: Plan) -> str:
-    return stage_of(watched(our)).rules
-
-
 def names(decision: Decision) -> list[str]:
     return [g.name for g in decision.state.gates]
 
 
-RUNNING = replace(soaking(rules=""))
+RUNNING = soaking(rules="")
 
 
 def begun(**facts: object) -> State:
