@@ -18,15 +18,43 @@ from figures import CALLS, heading, measured, table, times_table
 from soaks import a_day
 
 from rampguard.api import engine
-from rampguard.api.status import LONGEST_MEMORY
 from rampguard.core.counting import bases, closed, deltas, folded, spacing
 from rampguard.core.guardrails import judge_exposure, judge_threshold, worst
-from rampguard.core.model import Arms, Evidence, Guardrail, Series
+from rampguard.core.judging import judge
+from rampguard.core.model import (
+    Arms,
+    Evidence,
+    Guardrail,
+    GuardrailType,
+    Measured,
+    PromQL,
+    Reading,
+    Series,
+)
 from rampguard.core.plan import Plan
 from scenes import DAY, SHARE, SPEED, TEMPO, T, plan, soaking
 
 BAR = 25  # ms, of judging one look
 RULES = 4
+ROOM = 524_288  # bytes that the CRD allows to status.engine
+STARTS = Guardrail(
+    name="starts",
+    type=GuardrailType.RELATIVE_DROP,
+    tolerance=10.0,
+    metric=PromQL("starts_total"),
+)
+ERRORS = Guardrail(
+    name="errors",
+    type=GuardrailType.ERROR_RATE,
+    tolerance=25.0,
+    metric=PromQL("errors_total"),
+    requests=PromQL("requests_total"),
+)
+RATES = {
+    "RelativeDrop": STARTS,
+    "RelativeDrop oncePerUser": replace(STARTS, once_per_user=True),
+    "ErrorRate": ERRORS,
+}
 Points = tuple[tuple[datetime, float], ...]
 Call = tuple[str, Callable[[], object]]
 
@@ -49,7 +77,7 @@ def main(calls: int) -> None:
 
 def _memory(told: tuple[str, str]) -> tuple[str, int, str]:
     what, line = told
-    return what, len(line), f"{len(line) / LONGEST_MEMORY:.1%}"
+    return what, len(line), f"{len(line) / ROOM:.1%}"
 
 
 def judging() -> Iterator[Call]:
@@ -58,9 +86,16 @@ def judging() -> Iterator[Call]:
     week, day = plan(soak=7 * DAY, guardrails=shares), plan(soak=DAY, guardrails=shares)
     for our, bins in ((week, 288), (day, 96)):
         counted = sizes.evidence(our, our.soaks[-1])
-        counted = replace(counted, bins=counted.bins[:bins])
-        what = f"4 x ExposureBalance, {len(counted.bins)} bins"
+        counted = replace(counted, counts=tuple(one[:bins] for one in counted.counts))
+        what = f"4 x ExposureBalance, {len(counted.counts[0])} bins"
         yield what, partial(exposures, our, counted)
+    for kind, rule in RATES.items():
+        our = plan(
+            soak=7 * DAY, guardrails=tuple(replace(rule, name=f"g{i}") for i in range(RULES))
+        )
+        counted = sizes.evidence(our, our.soaks[-1])
+        what = f"{RULES} x {kind}, {len(counted.counts[0])} bins"
+        yield what, partial(rates, our, counted)
     points = tuple((T + i * TEMPO.look, 0.9) for i in range(7 * 24 * 120))
     rules = tuple(replace(SPEED, name=f"p{i}", lasting=7 * DAY) for i in range(RULES))
     yield "4 x Threshold, an hour of samples", partial(thresholds, week, rules, points[:120])
@@ -74,6 +109,14 @@ def judging() -> Iterator[Call]:
 def exposures(our: Plan, counted: Evidence) -> object:
     """Judge what was counted by every guardrail, and say which verdict counts."""
     return worst(tuple(judge_exposure(our, 0, one, counted) for one in our.ask.guardrails))
+
+
+def rates(our: Plan, counted: Evidence) -> object:
+    """Judge rates by every guardrail, with all that a look measures."""
+    recent = ((Reading(20, 20), Reading(20, 20)),) * len(our.families)
+    measured = Measured(counted=counted, recent=recent)
+    judged = judge(our, soaking(), sizes.baselines(our), T + 7 * DAY, measured)
+    return worst(judged)
 
 
 def thresholds(our: Plan, rules: tuple[Guardrail, ...], points: Points) -> object:
@@ -94,7 +137,9 @@ def counting(our: Plan, series: tuple[Series, ...]) -> Evidence:
     before = bases(Series(one.labels, ((T, 0.0),)) for one in series)
     size, until = spacing(TEMPO.look, our.soaks[-1]), series[0].points[-1][0]
     told = deltas(series, before, "variant")
-    return closed(folded(soaking().evidence, told, Arms("tree", "list"), size, until), size)
+    arms = Arms("tree", "list")
+    evidence = folded(soaking().evidence, (told,), our.families, arms, size=size, until=until)
+    return closed(evidence, size)
 
 
 if __name__ == "__main__":

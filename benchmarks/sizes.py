@@ -9,28 +9,33 @@ from figures import ROOT  # noqa: F401 - it lets the tests' words be found
 from fakes import ramp
 from rampguard.api.v1alpha1 import to_ask
 from rampguard.core.counting import spacing
-from rampguard.core.guardrails import judge_exposure, judge_threshold
+from rampguard.core.judging import judge
 from rampguard.core.model import (
+    Baseline,
     EnvValue,
     Evidence,
     Finding,
-    Guardrail,
     GuardrailType,
     Judgement,
     Line,
     Look,
+    Measured,
     Observation,
     Original,
+    Phi,
     Reading,
     State,
     Verdict,
 )
-from rampguard.core.plan import Plan, make_plan
+from rampguard.core.parts import part_text
+from rampguard.core.plan import Family, Plan, families_of, make_plan
 from rampguard.core.soak import evidence_text
 from rampguard.ports import Json
 from scenes import DAY, HOUR, MINUTE, TEMPO, T, soaking, stamp, state, workload
 
-PER_BIN = 9_000  # assignments: 10 a second for 15 minutes
+PER_BIN = 9_000  # assignments: 10 a second for 15 minutes; requests are as many
+COHORT = 'experiment="skill_tree_layout",source="assignment"'
+RARE = 0.01  # of the requests fail
 QUERY = 'sum(rate(http_requests_total{namespace="app",status=~"5.."}[1m]))'
 
 
@@ -50,6 +55,8 @@ class Asked:
 
     targets: int = 2
     shares: int = 1
+    drops: int = 0
+    errors: int = 0
     queries: int = 1
     query: str = QUERY
     soak: str = "24h"
@@ -65,8 +72,10 @@ def usual() -> Size:
 
 LARGE = Asked(
     targets=10,
-    shares=4,
-    queries=6,
+    shares=2,
+    drops=2,
+    errors=3,
+    queries=3,
     soak="168h",
     after=7 * DAY - MINUTE,
     steps=tuple(range(12, 50, 4)),
@@ -90,26 +99,58 @@ def evidence(our: Plan, after: timedelta) -> Evidence:
     size = spacing(our.tempo.look, our.soaks[-1])
     draw = random.Random(3)
     count = after // size
+    errors = _errors(our)
 
-    def reading() -> Reading:
-        treated = round(draw.gauss(PER_BIN / 2, PER_BIN**0.5 / 2))
-        return Reading(control=PER_BIN - treated, treatment=treated)
+    def reading(scale: float) -> Reading:
+        each = PER_BIN * scale
+        treated = round(draw.gauss(each / 2, each**0.5 / 2))
+        return Reading(control=each - treated, treatment=treated)
 
-    bins = tuple(reading() for _ in range(count))
-    return Evidence(t0=T, counted_to=T + count * size, bins=bins)
+    counts = tuple(
+        tuple(reading(RARE if family in errors else 1.0) for _ in range(count))
+        for family in our.families
+    )
+    return Evidence(t0=T, counted_to=T + count * size, counts=counts)
+
+
+def baselines(our: Plan) -> tuple[Baseline, ...]:
+    """Return what a calm day before the ramp would have shown, of each guardrail that asks."""
+    rates = {GuardrailType.RELATIVE_DROP: 1.0, GuardrailType.ERROR_RATE: RARE}
+    return tuple(
+        Baseline(
+            guardrail=one.name,
+            span=DAY,
+            hits=96 * PER_BIN * rates[one.type],
+            exposure=96 * PER_BIN,
+            rate=rates[one.type],
+            phi_history=Phi(value=1.3, batch=5 * MINUTE),
+            phi_arms=Phi(value=1.2, batch=5 * MINUTE),
+            armed=True,
+            busiest=2 * rates[one.type],
+            enough=True,
+        )
+        for one in our.ask.guardrails
+        if one.type in rates
+    )
 
 
 def judgements(our: Plan, counted: Evidence, after: timedelta) -> tuple[Judgement, ...]:
     """Judge what was counted by every guardrail."""
     at = T + after
     points = tuple((at - i * our.tempo.look, 0.01) for i in reversed(range(120)))
+    measured = Measured(
+        counted=counted,
+        recent=tuple((Reading(20, 20), Reading(20, 20)) for _ in our.families),
+        points={one.name: points for one in our.ask.guardrails if one.query},
+    )
+    told = judge(our, soaking(our.last), baselines(our), at, measured)
+    return tuple(replace(one, query=one.query or QUERY) for one in told)
 
-    def one(rule: Guardrail) -> Judgement:
-        if rule.type is GuardrailType.THRESHOLD:
-            return judge_threshold(our, rule, points, at, T)
-        return replace(judge_exposure(our, our.last, rule, counted), query=QUERY)
 
-    return tuple(one(rule) for rule in our.ask.guardrails)
+def _errors(our: Plan) -> frozenset[Family]:
+    """Return the families that count few: errors."""
+    rules = (one for one in our.ask.guardrails if one.type is GuardrailType.ERROR_RATE)
+    return frozenset(families_of(our.ask, one, our.tempo)[0] for one in rules)
 
 
 def sized(asked: Asked) -> Size:
@@ -125,6 +166,7 @@ def sized(asked: Asked) -> Size:
     remembered = state(
         stage,
         originals=tuple(_original(name) for name in names),
+        baselines=baselines(our),
         findings=tuple(_findings(our, judged, asked.after)),
         timeline=tuple(Line(T, "24h finding at 50%: WithinTolerance; 50.0%") for _ in range(20)),
     )
@@ -142,6 +184,8 @@ def _manifest(asked: Asked) -> Json:
         soak=asked.soak,
         guardrails=[
             *(_share(i) for i in range(asked.shares)),
+            *(_drop(i) for i in range(asked.drops)),
+            *(_error(i) for i in range(asked.errors)),
             *(_threshold(i, asked.query) for i in range(asked.queries)),
         ],
         **asked.spec,
@@ -156,6 +200,18 @@ def _share(i: int) -> Json:
     return {"name": f"exposure-balance-{i}", "type": "ExposureBalance", "tolerance": 5 + i}
 
 
+def _drop(i: int) -> Json:
+    metric = f'game_started_total{{game="{i}",{COHORT}}}'
+    return {"name": f"starts-{i}", "type": "RelativeDrop", "metric": metric, "tolerance": 10}
+
+
+def _error(i: int) -> Json:
+    requests = f'http_requests_total{{route="{i}"}}'
+    errors = f'http_requests_total{{route="{i}",status=~"5.."}}'
+    told = {"name": f"errors-{i}", "type": "ErrorRate", "metric": errors, "requests": requests}
+    return told | {"tolerance": 25}
+
+
 def _threshold(i: int, query: str) -> Json:
     return {"name": f"server-errors-{i}", "type": "Threshold", "query": query, "max": "0.05"}
 
@@ -167,6 +223,7 @@ def _original(name: str) -> Original:
 def _findings(our: Plan, judged: tuple[Judgement, ...], after: timedelta) -> list[Finding]:
     """Return all that is recorded so far: every step has had its findings."""
     last = our.values[-1]
+    details = tuple(f"{one.name} {part_text(part)}" for one in judged for part in one.parts)
     return [
         Finding(
             after=one,
@@ -174,7 +231,7 @@ def _findings(our: Plan, judged: tuple[Judgement, ...], after: timedelta) -> lis
             share=share,
             verdict=Verdict.WITHIN_TOLERANCE,
             evidence=evidence_text(judged),
-            judgements=judged,
+            details=details,
         )
         for share, due in zip(our.values, our.findings, strict=True)
         for one in due

@@ -51,14 +51,20 @@ class Mood(Enum):
 
 @dataclass
 class Counter:
-    """One series: it grows evenly between knots (instant, value, rate); ended: it is gone."""
+    """One series: it grows evenly between knots (instant, value, rate); ended: it is gone.
+
+    gaps: nobody scraped it from an instant until before another, oldest first.
+    """
 
     labels: Labels
     knots: list[tuple[datetime, float, float]]
     ended: datetime | None = None
+    gaps: list[tuple[datetime, datetime]] = field(default_factory=list)
 
     def value(self, at: datetime) -> float | None:
         if at < self.knots[0][0] or (self.ended is not None and at >= self.ended):
+            return None
+        if any(start <= at < end for start, end in self.gaps):
             return None
         since, value, rate = self.knots[bisect_right(self.knots, at, key=lambda k: k[0]) - 1]
         return math.floor(value + rate * (at - since).total_seconds() + 1e-6)
@@ -66,6 +72,8 @@ class Counter:
     def last(self, start: datetime, end: datetime) -> float | None:
         """Return the last value in [start, end]; None: it was not there."""
         final = end if self.ended is None else min(end, self.ended - timedelta(milliseconds=1))
+        for gone, back in reversed(self.gaps):
+            final = gone - timedelta(milliseconds=1) if gone <= final < back else final
         return self.value(final) if final >= start else None
 
     def turn(self, at: datetime, rate: float) -> None:

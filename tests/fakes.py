@@ -109,7 +109,7 @@ def deployment(  # every knob has a default
 def ramp(name: str = "skill-tree-layout-50", *, namespace: str = "app", **spec: Any) -> Json:
     """Return the manifest of a ramp 10 -> 50 of api; spec overrides, None leaves out."""
     asked = {
-        "experiment": "skill-tree-layout",
+        "experiment": "skill_tree_layout",
         "env": ENV,
         "targets": [{"name": "api"}],
         "from": 10,

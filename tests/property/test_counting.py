@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rampguard.core.counting import bases, closed, deltas, folded, windows
-from rampguard.core.model import Arms, Evidence, Series
+from rampguard.core.model import Arms, Evidence, PromQL, Series
+from rampguard.core.plan import Family
 
 T0 = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STEP, SIZE = timedelta(seconds=30), timedelta(minutes=2)
 ARMS = Arms("tree", "list")
+FAMILY = Family(PromQL("assignments_total"))
 # One process: how much it counts in each step, and the steps before which it restarts at 0.
 GROWTH = st.lists(st.integers(0, 1000), min_size=1, max_size=20)
 PROCESSES = st.lists(
@@ -44,11 +46,13 @@ def count(series: tuple[Series, ...], evidence: Evidence, until: datetime) -> Ev
     later = tuple(
         Series(one.labels, tuple(p for p in one.points if since < p[0] <= until)) for one in series
     )
-    return folded(evidence, deltas(later, base, "variant"), ARMS, SIZE, until)
+    told = (deltas(later, base, "variant"),)
+    return folded(evidence, told, (FAMILY,), ARMS, size=SIZE, until=until)
 
 
 def total(evidence: Evidence) -> dict[str, float]:
-    whole = windows(evidence.bins)[0]
+    (bins,) = evidence.counts
+    whole = windows(bins)[0]
     return {"tree": whole.control, "list": whole.treatment}
 
 
@@ -105,7 +109,7 @@ def test_points_that_come_twice_count_once(processes) -> None:
 
 @given(PROCESSES)
 def test_no_bin_is_negative_and_windows_only_shrink(processes) -> None:
-    bins = count(counters(processes)[0], NEW, END).bins
+    (bins,) = count(counters(processes)[0], NEW, END).counts
     assert all(one.control >= 0 and one.treatment >= 0 for one in bins)
     sums = [one.total for one in windows(bins)]
     assert sums == sorted(sums, reverse=True)

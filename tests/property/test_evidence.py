@@ -45,7 +45,7 @@ def breached(dice: random.Random, share: float, our: Plan) -> bool:
     bins: tuple[Reading, ...] = ()
     for _ in range(BINS):
         bins = (*bins, drawn(dice, share))
-        evidence = Evidence(t0=T, counted_to=T, bins=bins)
+        evidence = Evidence(t0=T, counted_to=T, counts=(bins,))
         if judge_exposure(our, 0, SHARE, evidence).verdict is Verdict.BREACHED:
             return True
     return False
@@ -72,7 +72,7 @@ def test_the_interval_holds_the_share_at_all_looks_at_once(share: float) -> None
         total = Reading()
         looks = []
         for _ in range(12):
-            total += drawn(dice, share)
+            total = total.plus(drawn(dice, share))
             looks.append(share_interval(total.treatment, total.control, 0.05))
         outside += any(not one.low <= share <= one.high for one in looks)
     assert outside <= RAMPS * 0.05

@@ -17,6 +17,7 @@ from rampguard.core.statistics import (
     detectable_shift,
     detectable_two_sample,
     error_effects,
+    information,
     log_e_binomial,
     log_e_counts,
     log_e_two_sample,
@@ -37,6 +38,7 @@ SIDES = st.sampled_from([1, -1])
 GRIDS = st.sampled_from([small_effects(), error_effects()])
 PART = st.floats(0, 1)
 RATES = st.floats(0.01, 0.99)
+HITS = st.integers(0, 10**7)
 PHIS = st.sampled_from([1.0, 1.3, 5.0])
 
 
@@ -118,15 +120,20 @@ def test_more_hits_are_more_evidence_of_too_many(total, eta0, side, grid) -> Non
     assert all(side * (b - a) >= 0 for a, b in pairwise(told) if a != b)
 
 
+@given(HITS, HITS, st.floats(-6, 6), SIDES, st.tuples(GRIDS, PHIS))
+def test_no_evidence_exceeds_its_bound(hits, others, eta0, side, knobs) -> None:
+    """What lets windows be spared: a mean of likelihood ratios is not above the largest."""
+    assume(hits + others)
+    found = log_e_binomial(hits, others, eta0, side, effects=knobs[0], phi=knobs[1])
+    assert found <= information(hits, others, eta0) / knobs[1] * (1 + 1e-9) + 1e-6
+
+
 @given(st.integers(1, 60), st.integers(0, 60), st.integers(1, 60), RATES, SIDES)
 def test_more_hits_in_treatment_are_more_evidence(units, hits, others, guess, side) -> None:
     control = Arm(min(hits, others), others)
     null = Hypothesis(side=side, guess=guess, rho=0.95)
     told = [log_e_two_sample(Arm(k, units), control, null) for k in range(units + 1)]
     assert all(side * (b - a) >= -1e-9 for a, b in pairwise(told) if a != b)
-
-
-HITS = st.integers(0, 10**7)
 
 
 @given(HITS, HITS, st.floats(0.001, 0.5), st.floats(1, 20))

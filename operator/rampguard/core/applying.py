@@ -40,9 +40,10 @@ def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> De
         written=carried(places, stage.written),
         progress=grown(began, proven_pods(seen), seen.now),
     )
+    stage = replace(stage, killed=_latched(stage, seen))
     state = replace(state, stage=stage)
-    if harm := tuple(j for j in seen.kills if j.name not in stage.accepted):
-        return _killed(plan, state, seen, harm[0])
+    if stage.killed:
+        return _killed(plan, state, seen, stage.killed[0])
     if not writes and all_proven(seen):
         return _soak(plan, state, stage, seen)
     if not writes and readable(seen) and overdue(plan, seen, stage.progress):
@@ -122,6 +123,12 @@ def _soak(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decis
         notes=(proven, started),
         look_again_in=plan.tempo.scrape,
     )
+
+
+def _latched(stage: Applying, seen: Observation) -> tuple[Judgement, ...]:
+    """Return the kill-switches that fired and that nobody overruled, each as it fired first."""
+    fired = {j.name: j for j in (*seen.kills, *stage.killed)}
+    return tuple(j for name, j in fired.items() if name not in stage.accepted)
 
 
 def _killed(plan: Plan, state: State, seen: Observation, harm: Judgement) -> Decision:

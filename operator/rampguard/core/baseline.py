@@ -1,13 +1,22 @@
 """What ran before the ramp, frozen before the first write: what errors and starts compare with."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 
 from rampguard.core.counting import spacing
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Baseline, Guardrail, GuardrailType, Phi, Reading, Soaking
+from rampguard.core.model import (
+    Baseline,
+    Guardrail,
+    GuardrailType,
+    Phi,
+    Reading,
+    Rebased,
+    Soaking,
+)
 from rampguard.core.plan import Plan, families_of
 from rampguard.core.statistics import (
     Arm,
@@ -21,6 +30,7 @@ from rampguard.core.statistics import (
 from rampguard.core.statistics.overdispersion import ASSUMED_OF_ERRORS, BATCH
 
 WINDOW = timedelta(hours=24)  # of a baseline
+SHORT = timedelta(minutes=20)  # a history that batches of 5 min would hardly show
 
 Batches = tuple[Reading, ...]
 
@@ -30,24 +40,30 @@ def has_baseline(guardrail: Guardrail) -> bool:
     return guardrail.type in {GuardrailType.RELATIVE_DROP, GuardrailType.ERROR_RATE}
 
 
+def batch_length(plan: Plan) -> timedelta:
+    """Return how finely the time before is counted: by 5 min; where minutes must do, by 30 s."""
+    return BATCH if plan.tempo.history >= SHORT else BATCH / 10
+
+
 def take(
     plan: Plan, guardrail: Guardrail, batches: Sequence[Batches], step: timedelta = BATCH
 ) -> Baseline:
     """Return the baseline of a guardrail; batches[i]: of the i-th of its families, aligned.
 
+    step: length of a batch, a part of 5 min.
+
     Source of phi: McCullagh, Nelder 1989; see statistics.overdispersion.
     """
     hits, units = batches
-    pairs = tuple(map(pair, hits, units))
+    long_hits, long_units = (_merged(one, BATCH // step) for one in batches)
+    pairs = tuple(map(pair, long_hits, long_units))
     before, exposed = total(hits), total(units)
     if guardrail.type is GuardrailType.RELATIVE_DROP:
         once = guardrail.once_per_user
         history, arms = Phi(value=1.0), Phi(value=1.0) if once else _phi(phi_counts(pairs))
-        rate = before.control / exposed.control if exposed.control else 0.0
+        rate = _control_rate(before, exposed)
     else:
-        history = _phi(
-            phi_history(tuple(Arm(h.all, u.all) for h, u in zip(hits, units, strict=True)))
-        )
+        history = _phi(phi_history(tuple(map(_everybody, long_hits, long_units))))
         arms = _phi(phi_counts(pairs, assumed=ASSUMED_OF_ERRORS))
         rate = before.all / exposed.all if exposed.all else 0.0
     span = step * sum(one.all > 0 for one in units)
@@ -60,7 +76,7 @@ def take(
         phi_history=history,
         phi_arms=arms,
         armed=exposed.total > 0,
-        busiest=max((_rate(h, u) for h, u in zip(hits, units, strict=True)), default=0.0),
+        busiest=max(map(_rate, long_hits, long_units), default=0.0),
         enough=span >= plan.tempo.history,
     )
 
@@ -74,7 +90,8 @@ def objection(plan: Plan, guardrail: Guardrail, baseline: Baseline) -> str:
                 " per assignment: leave it out"
             )
         return ""
-    if not (baseline.armed or baseline.enough):
+    arms = baseline.armed and any(0 < value < 100 for value in plan.values)  # noqa: PLR2004 - percent
+    if not (arms or baseline.enough):
         return (
             f"neither a label of the arm on the requests nor {show_duration(plan.tempo.history)} of"
             f" history ({show_duration(baseline.span)} found) to compare with"
@@ -102,6 +119,28 @@ def effective(plan: Plan, stage: Soaking, guardrail: Guardrail, before: Baseline
     return replace(before, hits=hits.all, exposure=units.all, span=size * max(0, last - first))
 
 
+def taken_anew(plan: Plan, stage: Soaking, since: datetime, until: datetime) -> Rebased:
+    """Return the whole bins of a new baseline from an instant on; they are never too few."""
+    t0, size = stage.evidence.t0, spacing(plan.tempo.look, plan.soaks[stage.step])
+    first = t0 + _whole(max(since - t0, timedelta(0)), size)
+    least = first + _whole(plan.tempo.history, size)
+    return Rebased(first, max(least, t0 + _whole(until - t0, size)))
+
+
+def longer(plan: Plan, stage: Soaking, proven: datetime) -> Rebased | None:
+    """Return the new baseline, longer by what was left out of it while not every pod was proven."""
+    told, lost = stage.rebased, stage.evidence.unproven_since
+    if told is None or lost is None or lost >= told.until:
+        return told
+    size = spacing(plan.tempo.look, plan.soaks[stage.step])
+    return replace(told, until=told.until + _whole(proven - max(lost, told.since), size))
+
+
+def is_whole(stage: Soaking) -> bool:
+    """Say whether the whole new baseline was counted, if there is to be one."""
+    return stage.rebased is None or stage.evidence.counted_to >= stage.rebased.until
+
+
 def counted(plan: Plan, counts: tuple[Batches, ...], guardrail: Guardrail) -> tuple[Batches, ...]:
     """Return the bins of each family of a guardrail."""
     if not counts:
@@ -120,6 +159,21 @@ def total(readings: Sequence[Reading]) -> Reading:
     return reduce(Reading.plus, readings, Reading())
 
 
+def _whole(span: timedelta, size: timedelta) -> timedelta:
+    """Return the bins of a length that cover a span."""
+    return math.ceil(span / size) * size
+
+
+def _merged(batches: Batches, many: int) -> Batches:
+    """Return batches of so many, the last of them whole."""
+    first = len(batches) % many
+    return tuple(total(batches[i : i + many]) for i in range(first, len(batches), many))
+
+
+def _everybody(hits: Reading, units: Reading) -> Arm:
+    return Arm(hits.all, units.all)
+
+
 def _phi(found: Overdispersion) -> Phi:
     return Phi(value=found.phi, batch=found.batch)
 
@@ -129,6 +183,13 @@ def _rate(hits: Reading, units: Reading) -> float:
         hits.control / units.control if units.control else 0.0,
         hits.treatment / units.treatment if units.treatment else 0.0,
     )
+
+
+def _control_rate(hits: Reading, units: Reading) -> float:
+    """Return control's rate; that of all where nobody was in control, for want of a better guess."""
+    if units.control:
+        return hits.control / units.control
+    return hits.all / units.all if units.all else 0.0
 
 
 def _share(percent: float | None) -> float | None:

@@ -16,6 +16,7 @@ from rampguard.core.model import (
     Decision,
     Ended,
     Evidence,
+    Gate,
     GitopsPolicy,
     Judgement,
     Observation,
@@ -125,7 +126,12 @@ def phase_of(plan: Plan, state: State) -> Phase:
 
 def _waits(state: State) -> bool:
     """Say whether nothing else goes on until a person answers."""
-    return any(not is_gate(gate.name, "rebaseline") for gate in state.gates)
+    return bool(_asking(state))
+
+
+def _asking(state: State) -> tuple[Gate, ...]:
+    """Return the gates that hold everything; at gate rebaseline all but history goes on."""
+    return tuple(gate for gate in state.gates if not is_gate(gate.name, "rebaseline"))
 
 
 def _facts(
@@ -344,7 +350,7 @@ def _summary(state: State, phase: Phase, because: Because) -> str:
         case Phase.ROLLING_BACK:
             text = f"Rolling back: {message}"
         case Phase.AWAITING_APPROVAL:
-            text = f"Gate {state.gates[0].name} waits for a person: {message}"
+            text = f"Gate {_asking(state)[0].name} waits for a person: {message}"
         case Phase.CONTESTED:
             text = message
         case _:
@@ -353,7 +359,7 @@ def _summary(state: State, phase: Phase, because: Because) -> str:
 
 
 def _since(state: State) -> datetime | None:
-    opened = [g.since for g in state.gates] if _waits(state) else []
+    opened = [g.since for g in _asking(state)]
     return max(opened) if opened and not isinstance(state.stage, Ended) else state.stage.since
 
 

@@ -122,10 +122,11 @@ def _accepting(stage: Stage, seen: Observation) -> Stage:
                 stage, accepted=tuple(sorted({*stage.accepted, *stage.evidence.breached}))
             )
         case Applying():
-            killed = {j.name for j in seen.kills}
+            killed = {j.name for j in (*stage.killed, *seen.kills)}
             return replace(
                 stage,
                 progress=Progress(began=seen.now, grew=seen.now),
+                killed=(),
                 accepted=tuple(sorted({*stage.accepted, *killed})),
             )
         case _:

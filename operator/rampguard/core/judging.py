@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from rampguard.core.baseline import take
 from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data
 from rampguard.core.model import (
     Baseline,
@@ -56,17 +57,22 @@ def _judged(  # noqa: PLR0913 - all that a judgement is made of
     if why := silence(plan, guardrail, measured.silent):
         return no_data(guardrail, why)
     stage = replace(stage, evidence=measured.counted)
-    before = baseline or Baseline(guardrail=guardrail.name)
     match guardrail.type:
         case GuardrailType.EXPOSURE_BALANCE:
             return judge_exposure(plan, stage.step, guardrail, measured.counted)
         case GuardrailType.RELATIVE_DROP:
-            return judge_drop(plan, stage, guardrail, before)
+            return judge_drop(plan, stage, guardrail, baseline or _nothing(plan, guardrail))
         case GuardrailType.ERROR_RATE:
             recent = of_families(plan, guardrail, measured.recent)
+            before = baseline or _nothing(plan, guardrail)
             return judge_errors(plan, stage, guardrail, before, recent=recent, at=at)
         case other:
             assert_never(other)
+
+
+def _nothing(plan: Plan, guardrail: Guardrail) -> Baseline:
+    """Return the baseline of a guardrail whose own is not known: phi is assumed, never 1."""
+    return take(plan, guardrail, ((), ()))
 
 
 def silence(plan: Plan, guardrail: Guardrail, silent: Sequence[str]) -> str:

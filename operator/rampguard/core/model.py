@@ -404,6 +404,7 @@ class Applying:
     step: int
     progress: Progress
     written: tuple[str, ...] = ()
+    killed: tuple[Judgement, ...] = ()  # kill-switches that fired: latched until a person answers
     accepted: tuple[str, ...] = ()  # guardrails whose kill-switch a person overruled
 
 

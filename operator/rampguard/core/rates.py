@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rampguard.core.baseline import counted, effective, pair
+from rampguard.core.baseline import WINDOW, counted, effective, pair
 from rampguard.core.budget import Budget, budget
 from rampguard.core.counting import onsets, spacing, windows
 from rampguard.core.durations import show_duration
@@ -43,6 +43,7 @@ from rampguard.core.statistics import (
 )
 
 KILL_SPAN = timedelta(seconds=120)
+HELD = "held since somebody changed the pod template: gate rebaseline asks for a new baseline"
 Kernel = Callable[[Pair, float], float]  # counts of both sides and the ratio at the limit -> ln E
 
 
@@ -103,9 +104,10 @@ def judge_errors(  # noqa: PLR0913 - what judge_drop takes, and the last 120 s
     count = baseline.enough + baseline.armed  # fixed before the start, whatever is held now
     parts = tuple(_judged(plan, stage, test, parts=max(1, count)) for test in tests)
     kill = kill_switch(guardrail, baseline, recent, at)
-    parts = (*parts, kill) if kill else parts
+    held = _held() if baseline.enough and stage.changed_at is not None else None
+    parts = (*parts, *(one for one in (kill, held) if one))
     if not parts:
-        return _held(guardrail, stage)
+        return not_applicable(guardrail, "nothing to compare with at this share")
     judged = _joined(guardrail, parts, limits=(None, limit), counted=_total(bins[1]))
     return _attributed(plan, judged, stage)
 
@@ -129,7 +131,7 @@ def kill_switch(
     return Part(
         name="kill-switch",
         verdict=Verdict.BREACHED,
-        value=f"{now.rate:.1%}",
+        value=f"{now.rate:.1%}" if now.units > 0 else "",
         limit=f"{limit:.1%} of all requests or less",
         counts=f"{now.hits:.0f} of {now.units:.0f} requests in {show_duration(KILL_SPAN)}",
         onset=at - KILL_SPAN,
@@ -211,16 +213,16 @@ def _error_tests(  # noqa: PLR0913 - what is counted, and what it is compared wi
         before = effective(plan, stage, guardrail, baseline)
         tests.append(_history(plan, stage, before, bins, limit))
     if baseline.armed and 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
-        tests.append(
-            _error_test(
-                "concurrent",
-                "control",
-                _paired(bins),
-                limit=limit,
-                phi=baseline.phi_arms,
-                began=stage.evidence.t0,
-            )
+        test = _error_test(
+            "concurrent",
+            "control",
+            _paired(bins),
+            limit=limit,
+            phi=baseline.phi_arms,
+            began=stage.evidence.t0,
         )
+        alone = f"no history to compare with: {show_duration(baseline.span)} are too short"
+        tests.append(test if baseline.enough else replace(test, marks=(alone,)))
     return tuple(tests)
 
 
@@ -240,7 +242,9 @@ def _history(
     since = tuple(Pair(Arm(h.all, u.all), old) for h, u in zip(hits, units, strict=True))
     began = t0 + skipped * size
     name = "the new baseline" if told else "the time before the ramp"
-    return _error_test("history", name, since, limit=limit, phi=before.phi_history, began=began)
+    test = _error_test("history", name, since, limit=limit, phi=before.phi_history, began=began)
+    short = (f"baseline of {show_duration(before.span)}",) if before.span < WINDOW else ()
+    return replace(test, marks=short)
 
 
 def _error_test(  # noqa: PLR0913 - the two parts of ErrorRate differ in these
@@ -350,7 +354,7 @@ def _attributed(plan: Plan, judged: Judgement, stage: Soaking) -> Judgement:
     broken = tuple(p for p in judged.parts if p.verdict is Verdict.BREACHED)
     if not broken or any(p.name == "concurrent" for p in broken):
         return judged
-    t0 = stage.evidence.t0
+    t0 = stage.since  # where evidence began anew, the ramp is no newer for it
     soon = any(p.onset is not None and p.onset - t0 <= plan.tempo.caused for p in broken)
     return replace(judged, attributable=soon or _arms_differ(judged.parts))
 
@@ -366,19 +370,9 @@ def _arms_differ(parts: tuple[Part, ...]) -> bool:
     )
 
 
-def _held(guardrail: Guardrail, stage: Soaking) -> Judgement:
-    if stage.changed_at is not None:
-        why = (
-            "held since somebody changed the pod template: gate rebaseline asks for a new baseline"
-        )
-        return Judgement(
-            name=guardrail.name,
-            type=guardrail.type,
-            verdict=Verdict.INCONCLUSIVE,
-            why=why,
-            dry_run=guardrail.dry_run,
-        )
-    return not_applicable(guardrail, "nothing to compare with at this share")
+def _held() -> Part:
+    """Return the comparison with history while a person is asked for a new baseline."""
+    return Part(name="history", verdict=Verdict.INCONCLUSIVE, counts=HELD)
 
 
 def _paired(bins: tuple[tuple[Reading, ...], ...]) -> tuple[Pair, ...]:

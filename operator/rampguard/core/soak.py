@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rampguard.core.applying import all_proven, coverages, lag_text, readable, rules, templates
-from rampguard.core.baseline import effective
+from rampguard.core.baseline import effective, is_whole, longer, taken_anew
 from rampguard.core.durations import show_duration
 from rampguard.core.guardrails import worst
 from rampguard.core.model import (
@@ -22,7 +22,6 @@ from rampguard.core.model import (
     Observation,
     OnFailure,
     Outcome,
-    Rebased,
     Soaked,
     Soaking,
     State,
@@ -106,11 +105,25 @@ def _rules_changed(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     t0 = seen.now + plan.tempo.scrape
     # A lost proof and blindness outlive the change: only what was counted and judged goes.
     evidence = replace(watched.stage.evidence, t0=t0, counted_to=t0, counts=(), breached=())
-    stage = replace(watched.stage, rules=now, judged=(), evidence=evidence)
+    state, stage = _baseline_kept(plan, watched.state, watched.stage)
+    stage = replace(stage, rules=now, judged=(), evidence=evidence)
+    if stage.rebased is not None:
+        stage = replace(stage, rebased=taken_anew(plan, stage, t0, t0))
     text = "the guardrails were changed; their evidence begins anew"
-    return Watched(without_gate(watched.state, "breach"), stage, watched.notes).told(
+    return Watched(without_gate(state, "breach"), stage, watched.notes).told(
         note(Reason.GUARDRAIL_CHANGED, text, plan.ask.generation, warning=True)
     )
+
+
+def _baseline_kept(plan: Plan, state: State, stage: Soaking) -> tuple[State, Soaking]:
+    """Return both with a new baseline written down that was taken whole; its bins are about to go.
+
+    One that is still being taken has to begin anew.
+    """
+    if stage.rebased is None or not is_whole(stage):
+        return state, stage
+    kept = replace(state, baselines=_baselines(plan, state, stage))
+    return kept, replace(stage, rebased=None)
 
 
 def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
@@ -145,6 +158,8 @@ def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     counted = seen.now + plan.tempo.scrape
     if stage.changed_at is not None:  # what ran while it changed is no baseline either
         watched = replace(watched, stage=replace(stage, changed_at=counted))
+    elif stage.rebased is not None:
+        watched = replace(watched, stage=replace(stage, rebased=longer(plan, stage, counted)))
     return watched.with_evidence(unproven_since=None, counted_to=counted).told(back)
 
 
@@ -170,8 +185,8 @@ def rebased(plan: Plan, stage: Soaking, now: datetime) -> Soaking:
     """Take what ran since somebody's change for the baseline, once that is long enough."""
     if stage.changed_at is None:
         return stage
-    until = max(now, stage.changed_at + plan.tempo.history)
-    return replace(stage, rebased=Rebased(stage.changed_at, until), changed_at=None)
+    told = taken_anew(plan, stage, stage.changed_at, now)
+    return replace(stage, rebased=told, changed_at=None)
 
 
 def _lost(watched: Watched, now: datetime) -> Watched:
@@ -408,6 +423,8 @@ def _hold(
         return Because(Reason.PAUSED, f"paused; {until}")
     if stage.changed_at is not None and seen.now >= over:
         return Because(Reason.AWAITING_APPROVAL, f"{until}; gate rebaseline waits for a person")
+    if stage.step < plan.last and seen.now >= over and not is_whole(stage):
+        return Because(Reason.SOAKING, f"{until}; the new baseline is not taken yet")
     if not seen.looks or seen.looks[-1].at < over or seen.now < over:
         return Because(Reason.SOAKING, until)
     if due_findings(plan, stage, state.findings, over) and not ignore_blind:

@@ -16,7 +16,6 @@ from rampguard.core.model import Arms, Evidence, PromQL, Reading, Sample, Series
 from rampguard.core.plan import Family, Plan
 from rampguard.core.promql import per_process, with_matchers
 from rampguard.core.rates import KILL_SPAN
-from rampguard.core.statistics import BATCH
 from rampguard.ports import World
 
 MEMORY = "1h"  # how far back the last value of a counter is looked for
@@ -68,11 +67,11 @@ class Counters:
         before, later = await asyncio.gather(self._bases(since), self._later(since, at))
         return deltas(later, bases(before), self._label)
 
-    async def batches(self, end: datetime) -> Batches:
-        """Return what was counted in each 5 min of the 24 h before an instant."""
+    async def batches(self, end: datetime, step: timedelta) -> Batches:
+        """Return what was counted in each step of the 24 h before an instant."""
         start = end - WINDOW
-        found = await self._span(start, end, BATCH)
-        return batches(found, self._label, self.plan.ask.arms, start=start, end=end, step=BATCH)
+        found = await self._span(start, end, step)
+        return batches(found, self._label, self.plan.ask.arms, start=start, end=end, step=step)
 
     async def silence(self, at: datetime, arms: Arms | None) -> str:
         """Say why the counters cannot be judged at an instant; empty: they can.

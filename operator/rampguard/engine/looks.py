@@ -67,7 +67,7 @@ class _Looker:
         judgements = judge(self.plan, self.stage, self.baselines, at, measured)
         return Look(
             at=at,
-            evidence=self._remembered(measured.counted),
+            evidence=self._remembered(measured),
             judgements=tuple(map(self._asked, judgements, self.plan.ask.guardrails)),
             measured=measured,
         )
@@ -112,10 +112,13 @@ class _Looker:
         nothing = (Reading(), Reading())
         return tuple(told.get(one.selector, nothing) for one in self.plan.families)
 
-    def _remembered(self, counted: Evidence | str) -> Evidence:
-        """Return the closed bins: what was once counted is never asked for again."""
-        before = self.stage.evidence
-        if isinstance(counted, str):
+    def _remembered(self, measured: Measured) -> Evidence:
+        """Return the closed bins: what was once counted is never asked for again.
+
+        Nothing of a silence: what comes back after it goes on from the last value before it.
+        """
+        before, counted = self.stage.evidence, measured.counted
+        if isinstance(counted, str) or any(measured.silent):
             return before
         size = spacing(self.plan.tempo.look, self.plan.soaks[self.stage.step])
         after = closed(counted, size)

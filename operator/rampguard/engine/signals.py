@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from rampguard.core.baseline import Batches, has_baseline, objection, take
+from rampguard.core.baseline import Batches, batch_length, has_baseline, objection, take
 from rampguard.core.guardrails import judge_threshold
 from rampguard.core.model import (
     Applying,
@@ -56,9 +56,12 @@ async def take_baselines(
     """
     rules = tuple(one for one in plan.ask.guardrails if has_baseline(one))
     names = tuple(dict.fromkeys(s for one in rules for s in _selectors(plan, one)))
-    found = await asyncio.gather(*(Counters(plan, one, world, pods).batches(end) for one in names))
+    step = batch_length(plan)
+    found = await asyncio.gather(
+        *(Counters(plan, one, world, pods).batches(end, step) for one in names)
+    )
     told: dict[PromQL, Batches] = dict(zip(names, found, strict=True))
-    return tuple(take(plan, one, [told[s] for s in _selectors(plan, one)]) for one in rules)
+    return tuple(take(plan, one, [told[s] for s in _selectors(plan, one)], step) for one in rules)
 
 
 async def _signal(  # noqa: PLR0913 - a rule, what ran before, and whom to ask

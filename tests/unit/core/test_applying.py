@@ -273,7 +273,7 @@ def test_a_proof_tells_pods_mixed_exposure_and_the_end_of_the_soak() -> None:
 def test_a_soak_remembers_what_it_is_watched_with() -> None:
     stage = stage_of(prove(*pair(template="t9")))
     assert stage.templates == ("t9", "t9")
-    assert stage.evidence.bins == ()
+    assert stage.evidence.counts == ()
     assert stage.evidence.counted_to == stage.evidence.t0 == T + MINUTE + 15 * SECOND
 
 

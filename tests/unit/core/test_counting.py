@@ -18,13 +18,15 @@ from rampguard.core.counting import (
     spacing,
     windows,
 )
-from rampguard.core.model import Arms, Evidence, Reading, Series
+from rampguard.core.model import Arms, Evidence, PromQL, Reading, Series
+from rampguard.core.plan import Family
 from scenes import DAY, HOUR, MINUTE, T
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors/guardrails.json").read_text())
 ARMS = Arms("tree", "list")
 LOOK, BIN = timedelta(seconds=30), timedelta(minutes=2)
 FRESH = Evidence(t0=T, counted_to=T)
+NEW, LATE = Family(PromQL("assignments_total")), Family(PromQL("starts_total"), 2 * MINUTE)
 
 
 def series(*values: float, pod: str = "a", arm: str = "list", first: int = 1) -> Series:
@@ -109,12 +111,18 @@ def test_a_series_without_the_arm_label_belongs_to_no_arm() -> None:
 def fold(*told: tuple[float, str, float], since: Evidence = FRESH, until: float = 10) -> Evidence:
     """Fold growth at minutes after T."""
     growth = [Delta(T + m * MINUTE, arm, n) for m, arm, n in told]
-    return folded(since, growth, ARMS, BIN, T + until * MINUTE)
+    return folded(since, (growth,), (NEW,), ARMS, size=BIN, until=T + until * MINUTE)
+
+
+def only(found: Evidence) -> tuple[Reading, ...]:
+    """Return the bins of the one family that was counted."""
+    (bins,) = found.counts
+    return bins
 
 
 def test_growth_falls_into_the_bin_of_its_instant_and_its_arm() -> None:
     found = fold((1, "list", 3), (1.5, "tree", 4), (9, "list", 5))
-    assert found.bins == (
+    assert only(found) == (
         Reading(control=4, treatment=3),
         Reading(),
         Reading(),
@@ -126,36 +134,39 @@ def test_growth_falls_into_the_bin_of_its_instant_and_its_arm() -> None:
 
 def test_what_is_counted_at_a_boundary_belongs_to_the_bin_that_ends_there() -> None:
     found = fold((2, "list", 1), (2.5, "list", 10), until=4)
-    assert found.bins == (Reading(treatment=1), Reading(treatment=10))
+    assert only(found) == (Reading(treatment=1), Reading(treatment=10))
 
 
 def test_growth_up_to_what_was_counted_is_not_counted_again() -> None:
-    since = replace(FRESH, counted_to=T + 2 * MINUTE, bins=(Reading(treatment=7),))
+    since = replace(FRESH, counted_to=T + 2 * MINUTE, counts=((Reading(treatment=7),),))
     found = fold((1, "list", 100), (2, "list", 100), (3, "list", 1), since=since, until=4)
-    assert found.bins == (Reading(treatment=7), Reading(treatment=1))
+    assert only(found) == (Reading(treatment=7), Reading(treatment=1))
 
 
 def test_growth_after_the_instant_asked_for_is_not_counted() -> None:
     found = fold((4, "list", 1), (4.5, "list", 100), until=4)
-    assert windows(found.bins)[0] == Reading(treatment=1)
+    assert windows(only(found))[0] == Reading(treatment=1)
 
 
 def test_growth_before_t0_is_mixed_exposure_and_left_out() -> None:
-    assert windows(fold((-1, "list", 100), (0, "list", 100), until=4).bins)[0] == Reading()
+    assert windows(only(fold((-1, "list", 100), (0, "list", 100), until=4)))[0] == Reading()
 
 
 def test_an_arm_that_nobody_named_is_no_arm() -> None:
-    assert windows(fold((1, "grid", 5), (1, "", 5)).bins)[0] == Reading()
+    whole = windows(only(fold((1, "grid", 5), (1, "", 5))))[0]
+    assert whole == Reading(other=10)
+    assert (whole.total, whole.all) == (0, 10)
 
 
 def test_growth_of_several_processes_in_one_bin_adds() -> None:
-    assert fold((1, "list", 3), (1, "list", 4), (2, "tree", 1), until=2).bins == (Reading(1, 7),)
+    found = fold((1, "list", 3), (1, "list", 4), (2, "tree", 1), until=2)
+    assert only(found) == (Reading(1, 7),)
 
 
 def test_later_bins_are_there_after_those_that_were() -> None:
-    since = replace(FRESH, counted_to=T + 4 * MINUTE, bins=(Reading(1, 1), Reading(2, 2)))
-    assert fold((9, "list", 5), since=since, until=10).bins == (
-        *since.bins,
+    since = replace(FRESH, counted_to=T + 4 * MINUTE, counts=((Reading(1, 1), Reading(2, 2)),))
+    assert only(fold((9, "list", 5), since=since, until=10)) == (
+        *only(since),
         Reading(),
         Reading(),
         Reading(treatment=5),
@@ -163,8 +174,8 @@ def test_later_bins_are_there_after_those_that_were() -> None:
 
 
 def test_bins_without_growth_are_there_all_the_same() -> None:
-    assert fold(until=10).bins == (Reading(),) * 5
-    assert fold(until=9).bins == (Reading(),) * 5
+    assert only(fold(until=10)) == (Reading(),) * 5
+    assert only(fold(until=9)) == (Reading(),) * 5
 
 
 def test_counting_keeps_all_else_that_the_evidence_says() -> None:
@@ -177,18 +188,18 @@ def test_counting_keeps_all_else_that_the_evidence_says() -> None:
     )
     found = fold((1, "list", 3), since=told, until=4)
     for after in (found, closed(found, BIN)):
-        assert replace(after, bins=(), counted_to=T) == told
+        assert replace(after, counts=(), counted_to=T) == told
 
 
 def test_an_open_bin_is_not_remembered() -> None:
     found = closed(fold((1, "list", 3), (3, "list", 4), until=3), BIN)
-    assert found.bins == (Reading(treatment=3),)
+    assert only(found) == (Reading(treatment=3),)
     assert found.counted_to == T + 2 * MINUTE
 
 
 def test_a_bin_closes_at_its_end() -> None:
     assert closed(fold((1, "list", 3), until=2), BIN).counted_to == T + 2 * MINUTE
-    assert closed(fold((1, "list", 3), until=1.9), BIN) == FRESH
+    assert closed(fold((1, "list", 3), until=1.9), BIN) == replace(FRESH, counts=((),))
 
 
 def test_an_onset_sums_all_bins_from_it_to_now() -> None:
@@ -235,8 +246,9 @@ def test_no_soak_has_more_bins_than_status_can_hold(hours: int) -> None:
 def test_bins_of_a_soak_begin_at_its_t0() -> None:
     later: datetime = T + timedelta(seconds=17)
     since = Evidence(t0=later, counted_to=later)
-    found = folded(since, [Delta(later + BIN, "list", 1)], ARMS, BIN, later + BIN)
-    assert found.bins == (Reading(treatment=1),)
+    told = [Delta(later + BIN, "list", 1)]
+    found = folded(since, (told,), (NEW,), ARMS, size=BIN, until=later + BIN)
+    assert only(found) == (Reading(treatment=1),)
 
 
 def test_a_soak_that_is_held_for_a_week_keeps_its_memory_bounded() -> None:
@@ -244,7 +256,7 @@ def test_a_soak_that_is_held_for_a_week_keeps_its_memory_bounded() -> None:
     for day in range(1, 8):
         until = T + day * DAY
         told = (Delta(until - MINUTE, "tree", 2.0), Delta(until, "list", 1.0))
-        held = closed(folded(held, told, ARMS, MINUTE, until), MINUTE)
-    assert len(held.bins) == 288
-    assert windows(held.bins)[0] == Reading(control=14.0, treatment=7.0)
+        held = closed(folded(held, (told,), (NEW,), ARMS, size=MINUTE, until=until), MINUTE)
+    assert len(only(held)) == 288
+    assert windows(only(held))[0] == Reading(control=14.0, treatment=7.0)
     assert held.counted_to == T + 7 * DAY

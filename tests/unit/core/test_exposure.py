@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rampguard.core.guardrails import budget, judge_exposure, worst
+from rampguard.core.budget import budget
+from rampguard.core.guardrails import judge_exposure, worst
 from rampguard.core.model import Evidence, Guardrail, Judgement, Reading, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.statistics import log_e_binomial, logit
@@ -22,7 +23,7 @@ UNSURE, NOTHING = Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE
 
 def counted(*bins: tuple[float, float]) -> Evidence:
     """Return the evidence of bins of (treatment, control)."""
-    return Evidence(t0=T, counted_to=T, bins=tuple(Reading(c, t) for t, c in bins))
+    return Evidence(t0=T, counted_to=T, counts=(tuple(Reading(c, t) for t, c in bins),))
 
 
 def at(

@@ -38,21 +38,21 @@ WITHIN, UNSURE, BREACHED = Verdict.WITHIN_TOLERANCE, Verdict.INCONCLUSIVE, Verdi
 
 
 def test_what_a_look_counted_is_remembered() -> None:
-    counted = Evidence(t0=T, counted_to=T + 45 * MINUTE, bins=(Reading(1, 2),) * 3)
+    counted = Evidence(t0=T, counted_to=T + 45 * MINUTE, counts=((Reading(1, 2),) * 3,))
     evidence = stage_of(watch(look(HOUR, evidence=counted))).evidence
-    assert (evidence.bins, evidence.counted_to) == (counted.bins, counted.counted_to)
+    assert (evidence.counts, evidence.counted_to) == (counted.counts, counted.counted_to)
 
 
 def test_the_last_of_several_looks_counts() -> None:
     first, last = (
-        Evidence(t0=T, counted_to=T + i * MINUTE, bins=(Reading(i, i),)) for i in (15, 30)
+        Evidence(t0=T, counted_to=T + i * MINUTE, counts=((Reading(i, i),),)) for i in (15, 30)
     )
     evidence = stage_of(watch(look(HOUR, evidence=first), look(2 * HOUR, evidence=last))).evidence
-    assert evidence.bins == (Reading(30, 30),)
+    assert evidence.counts == ((Reading(30, 30),),)
 
 
 def test_a_look_at_evidence_that_began_anew_is_left_out() -> None:
-    old = Evidence(t0=T - HOUR, counted_to=T, bins=(Reading(9, 9),))
+    old = Evidence(t0=T - HOUR, counted_to=T, counts=((Reading(9, 9),),))
     decision = watch(look(HOUR, BREACHED, evidence=old))
     assert stage_of(decision).evidence == soaking().evidence
     assert decision.because.reason is Reason.SOAKING
@@ -85,7 +85,7 @@ def test_a_changed_limit_keeps_a_lost_proof_and_blindness() -> None:
     was = Evidence(
         t0=T,
         counted_to=T + HOUR,
-        bins=(Reading(1, 1),),
+        counts=((Reading(1, 1),),),
         breached=("share",),
         unproven_since=T + HOUR,
         blind_since=T + HOUR,
@@ -99,7 +99,8 @@ def test_a_changed_limit_keeps_a_lost_proof_and_blindness() -> None:
         both=pair(coverage=lagging()),
     )
     now = T + 2 * HOUR + 15 * SECOND
-    assert stage_of(decision).evidence == replace(was, t0=now, counted_to=now, bins=(), breached=())
+    anew = replace(was, t0=now, counted_to=now, counts=(), breached=())
+    assert stage_of(decision).evidence == anew
 
 
 def test_a_changed_limit_withdraws_the_question_about_the_old_one() -> None:

@@ -147,7 +147,7 @@ def test_the_next_soak_has_evidence_of_its_own() -> None:
     applied = over()
     proven = decide(STEPPED, applied.state, seen(after=2 * HOUR))
     stage = stage_of(proven)
-    assert (stage.step, stage.evidence.bins, stage.judged) == (1, (), ())
+    assert (stage.step, stage.evidence.counts, stage.judged) == (1, (), ())
     assert stage.evidence.t0 == T + 2 * HOUR + 15 * SECOND
 
 

@@ -10,10 +10,13 @@ from rampguard.core.statistics import (
     Hypothesis,
     always_valid_p,
     error_effects,
+    information,
+    information_counts,
     kullback,
     log_e_binomial,
     log_e_counts,
     log_e_two_sample,
+    log_e_windows,
     log_mean_exp,
     log_sum_exp,
     logistic,
@@ -106,6 +109,36 @@ def test_a_ratio_of_rates_is_the_odds_of_a_hit(row: dict) -> None:
 def test_no_evidence_of_nothing(treatment: Arm, control: Arm, limit: float) -> None:
     assert log_e_counts(treatment, control, limit, 1) == -math.inf
     assert log_e_counts(treatment, control, limit, -1) == -math.inf
+    assert information_counts(treatment, control, limit) == 0.0
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.45, 0.499, 0.5, 0.6])
+def test_windows_that_do_not_matter_are_spared(rate: float) -> None:
+    counts = [(rate * n, (1 - rate) * n) for n in range(28_800, 0, -100)]
+    kernel = [log_e_binomial(*one, 0.0, -1) for one in counts]
+    weighed = []
+
+    def log_e(i: int) -> float:
+        weighed.append(i)
+        return kernel[i]
+
+    found = log_e_windows(log_e, [information(*one, 0.0) for one in counts])
+    assert onset_mixture(found, 288) == close(onset_mixture(kernel, 288), rel=1e-12)
+    assert found.index(max(found)) == kernel.index(max(kernel))
+    assert len(weighed) < 20 or rate >= 0.45
+
+
+def test_the_bound_of_counts_is_the_information_in_them() -> None:
+    treatment, control = Arm(1230, 2510), Arm(1500, 2490)
+    bound = information_counts(treatment, control, 0.95)
+    assert bound == information(1230, 1500, math.log(0.95 * 2510 / 2490))
+    assert log_e_counts(treatment, control, 0.95, -1) < bound
+    assert information(0, 0, 0.0) == 0.0
+    assert information(5, 0, 0.0) == close(5 * math.log(2))
+
+
+def test_no_window_is_no_evidence() -> None:
+    assert log_e_windows(math.log, []) == []
 
 
 SETTINGS = VECTORS["path_settings"]

@@ -1,4 +1,4 @@
-"""Assignments: what the pods of the targets counted, and when that cannot be known."""
+"""Counters: what the pods of the targets counted, and when that cannot be known."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -7,22 +7,44 @@ import pytest
 
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, Mood
 from rampguard.core.counting import windows
-from rampguard.core.model import Evidence, PromQL, Reading, Sample, Series, Soaking
+from rampguard.core.model import (
+    Evidence,
+    Guardrail,
+    GuardrailType,
+    PromQL,
+    Reading,
+    Sample,
+    Series,
+    Soaking,
+)
 from rampguard.core.plan import Plan
 from rampguard.engine.counters import (
     MOST_POINTS,
-    Assignments,
+    Counters,
     NothingSeenError,
     Pods,
-    to_assignments,
+    count,
+    lately,
 )
 from rampguard.ports import BadQuery, Refused, Rules, Unavailable, World
-from scenes import HOUR, MINUTE, SECOND, SHARE, T, plan, soaking
+from scenes import DAY, HOUR, MINUTE, SECOND, SHARE, T, plan, soaking
 
-COUNTER = "assignments_total"
+COUNTER, STARTS = "assignments_total", "starts_total"
+REQUESTS, ERRORS = "requests_total", "errors_total"
 READY = frozenset({"api-1-a"})
 PODS = Pods(families=frozenset({"api-1", "api-0", "worker-1"}), ready=READY)
 ALONE = plan(guardrails=(SHARE,))
+DROP = Guardrail(
+    name="starts", type=GuardrailType.RELATIVE_DROP, tolerance=10.0, metric=PromQL(STARTS)
+)
+RATE = Guardrail(
+    name="errors",
+    type=GuardrailType.ERROR_RATE,
+    tolerance=25.0,
+    metric=PromQL(ERRORS),
+    requests=PromQL(REQUESTS),
+)
+MANY = plan(guardrails=(SHARE, DROP, RATE))
 PER_PROCESS = "sum by (pod, instance, variant) (max without (prometheus, prometheus_replica) ({}))"
 SELECTOR = 'assignments_total{namespace="app"}'
 
@@ -82,8 +104,15 @@ def serve(metrics: FakeMetrics, pod: str, tree: float = 0.5, both: float = 1.0, 
     ]
 
 
-def assignments(world: World, pods: Pods = PODS, of: Plan = ALONE) -> Assignments:
-    return to_assignments(of, world, pods)
+def counters(
+    world: World, pods: Pods = PODS, of: Plan = ALONE, selector: str = COUNTER
+) -> Counters:
+    return Counters(of, PromQL(selector), world, pods)
+
+
+async def silence(world: World, at: datetime, pods: Pods = PODS) -> str:
+    """Return why assignments cannot be judged, both arms of which are needed; empty: they can."""
+    return await counters(world, pods).silence(at, ALONE.ask.arms)
 
 
 def since(t0: datetime, **facts: object) -> Soaking:
@@ -93,22 +122,22 @@ def since(t0: datetime, **facts: object) -> Soaking:
 
 
 async def total(world: World, stage: Soaking, at: datetime, pods: Pods = PODS) -> Reading:
-    found = await assignments(world, pods).count(stage, at)
-    return windows(found.bins)[0]
+    (bins,) = (await count(ALONE, stage, at, world, pods)).counts
+    return windows(bins)[0]
 
 
 # --- whom it asks
 
 
 def test_the_query_is_of_one_process_and_arm_in_our_namespace(world):
-    assert assignments(world).query == PER_PROCESS.format(SELECTOR)
+    assert counters(world).query == PER_PROCESS.format(SELECTOR)
 
 
 def test_the_labels_of_the_operator_shape_the_query(world):
     rules = replace(world.rules, namespace_label="kubernetes_namespace", pod_label="pod_name")
     metrics = replace(ALONE.ask.metrics, arm_label="arm")
     asked = replace(ALONE, ask=replace(ALONE.ask, metrics=metrics))
-    assert to_assignments(asked, replace(world, rules=rules), PODS).query == (
+    assert counters(replace(world, rules=rules), of=asked).query == (
         "sum by (pod_name, instance, arm) (max without (prometheus, prometheus_replica)"
         ' (assignments_total{kubernetes_namespace="app"}))'
     )
@@ -118,13 +147,24 @@ async def test_the_source_that_the_ramp_names_is_asked(world):
     metrics = replace(ALONE.ask.metrics, source="long-term")
     asked = replace(ALONE, ask=replace(ALONE.ask, metrics=metrics))
     with pytest.raises(Unavailable, match="no Prometheus is named 'long-term'"):
-        await to_assignments(asked, world, PODS).check(T)
+        await counters(world, of=asked).silence(T, asked.ask.arms)
 
 
-@pytest.mark.parametrize("missing", ["arms", "metrics"])
-def test_a_ramp_that_names_no_arms_or_metrics_has_no_assignments(world, missing):
-    with pytest.raises(ValueError, match="the ramp names no arms and no metrics"):
-        to_assignments(replace(ALONE, ask=replace(ALONE.ask, **{missing: None})), world, PODS)
+async def test_a_ramp_that_names_no_metrics_has_no_assignments(world, clock, metrics):
+    bare = plan(guardrails=(SHARE,), metrics=None)
+    serve(metrics, "api-1-a")
+    clock.advance(MINUTE)
+    assert bare.families == ()
+    assert (await count(bare, since(T), clock.now(), world, PODS)).counts == ()
+    assert metrics.asked == []
+
+
+async def test_of_a_ramp_that_names_no_arms_nothing_is_of_an_arm(world, clock, metrics):
+    bare = plan(guardrails=(SHARE,), arms=None)
+    serve(metrics, "api-1-a")
+    clock.advance(MINUTE)
+    (bins,) = (await count(bare, since(T), clock.now(), world, PODS)).counts
+    assert windows(bins)[0] == Reading(other=60)
 
 
 @pytest.mark.parametrize(
@@ -217,16 +257,17 @@ async def test_an_arm_that_nobody_named_does_not_count(world, clock, metrics):
     serve(metrics, "api-1-a")
     metrics.count(COUNTER, 9.0, variant="grid", namespace="app", instance="x", pod="api-1-a")
     clock.advance(10 * MINUTE)
-    assert (await total(world, since(T), clock.now())).total == 600
+    found = await total(world, since(T), clock.now())
+    assert (found.total, found.other) == (600, 5400)
 
 
 async def test_the_evidence_so_far_is_added_to(world, clock, metrics):
     serve(metrics, "api-1-a")
     clock.advance(30 * MINUTE)
     had = (Reading(1, 2),)
-    stage = since(T, counted_to=T + 15 * MINUTE, bins=had)
-    found = await assignments(world).count(stage, clock.now())
-    assert found.bins == (*had, Reading(450, 450))
+    stage = since(T, counted_to=T + 15 * MINUTE, counts=(had,))
+    found = await count(ALONE, stage, clock.now(), world, PODS)
+    assert found.counts == ((*had, Reading(450, 450)),)
     assert found.counted_to == clock.now()
 
 
@@ -240,13 +281,13 @@ async def test_one_look_after_an_outage_counts_what_many_would_have(world, clock
     metrics.counters[next(iter(metrics.counters))].knots.append((clock.now(), 0.0, 3.0))
     clock.advance(3 * HOUR)
     at = T + 3 * HOUR
-    once = await assignments(world).count(since(T), at)
+    once = await count(ALONE, since(T), at, world, PODS)
     stage = since(T)
     for n in range(1, 13):
-        evidence = await assignments(world).count(stage, T + n * 15 * MINUTE)
+        evidence = await count(ALONE, stage, T + n * 15 * MINUTE, world, PODS)
         stage = replace(stage, evidence=evidence)
     assert stage.evidence == once
-    assert len(once.bins) == 12
+    assert [len(bins) for bins in once.counts] == [12]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +306,7 @@ async def test_a_range_never_has_more_points_than_prometheus_gives(
     """The grid ends at the instant asked for, and begins after what is counted."""
     serve(metrics, "api-1-a", both=0.0)
     metrics.clock.advance(away)
-    await assignments(world).count(since(T), T + away)
+    await count(ALONE, since(T), T + away, world, PODS)
     ((start, end, found),) = metrics.spans
     assert end == T + away
     assert T < start <= end
@@ -275,13 +316,244 @@ async def test_a_range_never_has_more_points_than_prometheus_gives(
     assert (end - start) // found < 11_000
 
 
+# --- several families
+
+
+def serve_all(metrics: FakeMetrics, pod: str) -> None:
+    """Let a pod assign, start, answer and fail from now on; what fails has no arm."""
+    serve(metrics, pod)
+    place = {"namespace": "app", "instance": pod, "pod": pod}
+    for arm in ("tree", "list"):
+        metrics.count(STARTS, 0.25, variant=arm, **place)
+        metrics.count(REQUESTS, 5.0, variant=arm, **place)
+    metrics.count(ERRORS, 0.1, **place)
+
+
+def total_of(evidence: Evidence, name: str, of: Plan = MANY) -> list[Reading]:
+    """Return what each family of a counter counted in all, in the order of the plan."""
+    told = zip(of.families, evidence.counts, strict=True)
+    return [windows(bins)[0] for family, bins in told if family.selector == name]
+
+
+async def test_every_family_is_counted_and_what_has_no_arm_is_of_no_arm(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    serve_all(metrics, "api-1-b")
+    clock.advance(10 * MINUTE)
+    found = await count(MANY, since(T), clock.now(), world, PODS)
+    assert total_of(found, REQUESTS) == [Reading(6000, 6000)]
+    assert total_of(found, ERRORS) == [Reading(other=120)]
+    assert {len(bins) for bins in found.counts} == {len(found.counts[0])}
+
+
+async def test_a_family_that_skips_a_lag_counts_nothing_before_it(world, clock, metrics):
+    """Starts, and the assignments that they belong to, from 2 min after T0 on."""
+    serve_all(metrics, "api-1-a")
+    clock.advance(10 * MINUTE)
+    found = await count(MANY, since(T), clock.now(), world, PODS)
+    assert [family.skip for family in MANY.families if family.selector == COUNTER] == [
+        timedelta(0),
+        2 * MINUTE,
+    ]
+    assert total_of(found, COUNTER) == [Reading(300, 300), Reading(240, 240)]
+    assert total_of(found, STARTS) == [Reading(120, 120)]
+    early = await count(MANY, since(T), T + 2 * MINUTE, world, PODS)
+    assert total_of(early, COUNTER) == [Reading(60, 60), Reading()]
+    assert total_of(early, STARTS) == [Reading()]
+
+
+async def test_each_selector_is_asked_for_once_however_many_count_it(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(10 * MINUTE)
+    await count(MANY, since(T), clock.now(), world, PODS)
+    asked = [query for query, _ in metrics.asked]
+    assert len(asked) == len(set(asked)) == 2 * len({f.selector for f in MANY.families}) == 8
+
+
+async def test_families_go_on_from_where_they_were_counted_to(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(HOUR)
+    once = await count(MANY, since(T), T + HOUR, world, PODS)
+    stage = since(T)
+    for n in range(1, 5):
+        found = await count(MANY, stage, T + n * 15 * MINUTE, world, PODS)
+        stage = replace(stage, evidence=found)
+    assert stage.evidence == once
+
+
+async def test_one_counter_that_cannot_be_read_leaves_the_soak_as_it_was(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(MINUTE)
+    real = metrics.span
+
+    async def span(source, query, *asked):
+        if ERRORS in query:
+            raise Unavailable("prometheus does not answer")
+        return await real(source, query, *asked)
+
+    metrics.span = span
+    with pytest.raises(Unavailable):
+        await count(MANY, since(T), clock.now(), world, PODS)
+
+
+async def test_a_counter_that_nobody_labels_by_arm_needs_no_arm(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(MINUTE)
+    errors = counters(world, of=MANY, selector=ERRORS)
+    assert await errors.silence(clock.now(), None) == ""
+    told = 'no series with variant="tree" of a pod of the targets'
+    assert await errors.silence(clock.now(), MANY.ask.arms) == told
+
+
+# --- lately: 120 s up to a look, and up to the look before
+
+
+async def test_lately_is_two_minutes_up_to_a_look_and_up_to_the_one_before(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(5 * MINUTE)
+    for one in metrics.counters.values():
+        if one.labels["__name__"] == ERRORS:
+            one.turn(clock.now(), 2.0)
+    clock.advance(30 * SECOND)
+    names = [PromQL(ERRORS), PromQL(REQUESTS)]
+    found = await lately(MANY, names, clock.now(), world, PODS)
+    assert found == {
+        ERRORS: (Reading(other=60 + 9), Reading(other=12)),
+        REQUESTS: (Reading(600, 600), Reading(600, 600)),
+    }
+
+
+async def test_lately_asks_each_selector_once_over_two_minutes_and_a_look(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(5 * MINUTE)
+    await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS)
+    before, at = T + 2 * MINUTE + 30 * SECOND, clock.now()
+    assert metrics.spans == [(before + 30 * SECOND, at, 30 * SECOND)]
+    assert [asked for query, asked in metrics.asked if "last_over_time" in query] == [before]
+
+
+async def test_a_pod_that_starts_to_fail_counts_lately_from_zero(world, clock, metrics):
+    """A counter of errors begins with the first of them: others were there before it."""
+    serve_all(metrics, "api-1-a")
+    clock.advance(5 * MINUTE)
+    metrics.count(ERRORS, 4.0, namespace="app", instance="api-1-b", pod="api-1-b")
+    clock.advance(MINUTE)
+    found = await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS)
+    assert found[ERRORS] == (Reading(other=12 + 240), Reading(other=12 + 120))
+
+
+async def test_lately_of_nothing_is_nothing(world, clock, metrics):
+    assert await lately(MANY, [], clock.now(), world, PODS) == {}
+    assert metrics.asked == []
+    found = await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS)
+    assert found == {ERRORS: (Reading(), Reading())}
+
+
+# --- batches: 24 h before the ramp
+
+BATCHES = 288
+
+
+async def batches(world: World, selector: str = COUNTER) -> tuple[Reading, ...]:
+    """Return what was counted in each 5 min of the day up to now."""
+    found = await counters(world, selector=selector).batches(world.clock.now(), 5 * MINUTE)
+    assert len(found) == BATCHES
+    return found
+
+
+async def test_a_day_before_is_counted_in_batches_of_five_minutes(world, clock, metrics):
+    serve(metrics, "api-1-a", tree=0.4)
+    clock.advance(2 * DAY)
+    assert await batches(world) == (Reading(120, 180),) * BATCHES
+    assert metrics.spans == [(T + DAY, T + 2 * DAY, 5 * MINUTE)]
+    assert [query for query, _ in metrics.asked] == [PER_PROCESS.format(SELECTOR)]
+
+
+async def test_batches_may_be_finer(world, clock, metrics):
+    serve(metrics, "api-1-a")
+    clock.advance(2 * DAY)
+    found = await counters(world).batches(clock.now(), 30 * SECOND)
+    assert found == (Reading(15, 15),) * 2880
+
+
+async def test_what_was_counted_before_the_day_is_only_a_base(world, clock, metrics):
+    serve(metrics, "api-1-a", both=100.0)
+    clock.advance(DAY)
+    for one in metrics.counters.values():
+        one.turn(clock.now(), 0.5)
+    clock.advance(DAY)
+    assert sum(one.total for one in await batches(world)) == DAY.total_seconds()
+
+
+async def test_the_first_value_of_a_counter_that_is_younger_is_only_a_base(world, clock, metrics):
+    """Nobody knows how old it was when it was first seen."""
+    clock.advance(DAY)
+    serve(metrics, "api-1-a")
+    clock.advance(HOUR)
+    found = await batches(world)
+    assert found[:276] == (Reading(),) * 276
+    assert found[276:] == (Reading(150, 150),) * 12
+
+
+async def test_a_pod_that_starts_in_the_middle_of_the_day_counts_from_zero(world, clock, metrics):
+    serve(metrics, "api-1-a")
+    clock.advance(DAY + 12 * HOUR + 100 * SECOND)
+    serve(metrics, "api-1-b")
+    clock.advance(12 * HOUR - 100 * SECOND)
+    found = await batches(world)
+    assert found[:144] == (Reading(150, 150),) * 144
+    assert found[144] == Reading(150 + 100, 150 + 100)
+    assert found[145:] == (Reading(300, 300),) * 143
+
+
+async def test_a_restart_within_the_day_counts_whole(world, clock, metrics):
+    """What was counted between the last point and the restart is lost, and nothing else."""
+    first = serve(metrics, "api-1-a")
+    clock.advance(DAY + 12 * HOUR + 100 * SECOND)
+    for one in first:
+        one.knots.append((clock.now(), 0.0, 0.5))
+    clock.advance(12 * HOUR - 100 * SECOND)
+    found = await batches(world)
+    assert found[144] == Reading(100, 100)
+    assert {*found[:144], *found[145:]} == {Reading(150, 150)}
+
+
+async def test_batches_are_of_our_pods_and_of_all_arms(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    serve_all(metrics, "shop-1-a")
+    clock.advance(2 * DAY)
+    assert await batches(world, ERRORS) == (Reading(other=30),) * BATCHES
+
+
+async def test_a_day_that_nobody_counted_is_empty(world, clock):
+    clock.advance(2 * DAY)
+    assert await batches(world) == (Reading(),) * BATCHES
+
+
+async def test_a_day_with_a_number_that_is_none_is_not_judged(world, clock, metrics):
+    serve(metrics, "api-1-a")
+    clock.advance(DAY)
+    metrics.mood = Mood.NAN
+    with pytest.raises(NothingSeenError, match="a counter is NaN or infinite"):
+        await batches(world)
+
+
 # --- what cannot be known
 
 
-async def blindness(world: World, at: datetime, pods: Pods = PODS) -> str:
+async def blindness(world: World, at: datetime) -> str:
+    """Return why nothing can be counted up to an instant."""
     with pytest.raises(NothingSeenError) as blind:
-        await assignments(world, pods).count(since(T - MINUTE), at)
+        await count(ALONE, since(T), at, world, PODS)
     return str(blind.value)
+
+
+async def blindly(world: World, at: datetime) -> str:
+    """Return why nothing can be counted, nor judged, for the same reason."""
+    why = await blindness(world, at)
+    with pytest.raises(NothingSeenError) as blind:
+        await silence(world, at)
+    assert str(blind.value) == why
+    return why
 
 
 @pytest.mark.parametrize(("silent", "arm"), [("tree", "tree"), ("list", "list")])
@@ -289,7 +561,7 @@ async def test_a_silent_arm_is_named_and_is_no_zero(world, clock, metrics, silen
     serve(metrics, "api-1-a")
     metrics.hidden = lambda labels: labels["variant"] == silent
     clock.advance(MINUTE)
-    assert await blindness(world, clock.now()) == (
+    assert await silence(world, clock.now()) == (
         f'no series with variant="{arm}" of a pod of the targets'
     )
 
@@ -298,17 +570,19 @@ async def test_an_arm_at_zero_is_no_silence(world, clock, metrics):
     serve(metrics, "api-1-a", tree=1.0)
     clock.advance(10 * MINUTE)
     assert await total(world, since(T), clock.now()) == Reading(600, 0)
+    assert await silence(world, clock.now()) == ""
 
 
 async def test_nothing_at_all_is_silence(world, clock):
-    assert await blindness(world, clock.now()) == (
-        'no series with variant="tree" of a pod of the targets'
-    )
+    told = "no series of a pod of the targets for assignments_total"
+    assert await silence(world, clock.now()) == told
+    assert await counters(world).silence(clock.now(), None) == told
 
 
 async def test_only_strangers_are_told_apart_from_silence(world, clock, metrics):
     serve(metrics, "shop-1-a")
-    assert await blindness(world, clock.now()) == (
+    clock.advance(MINUTE)
+    assert await blindly(world, clock.now()) == (
         '2 series, none with the label "pod" of a pod of the targets'
     )
 
@@ -316,14 +590,15 @@ async def test_only_strangers_are_told_apart_from_silence(world, clock, metrics)
 async def test_series_without_the_label_of_the_pod_are_strangers(world, clock, metrics):
     for arm in ("tree", "list"):
         metrics.count(COUNTER, 1.0, variant=arm, namespace="app", instance="10.0.0.1:80")
-    assert "none with the label" in await blindness(world, clock.now())
+    clock.advance(MINUTE)
+    assert "none with the label" in await blindly(world, clock.now())
 
 
 async def test_a_counter_that_is_no_number_is_not_judged(world, clock, metrics):
     serve(metrics, "api-1-a")
     clock.advance(MINUTE)
     metrics.mood = Mood.NAN
-    assert await blindness(world, clock.now()) == "a counter is NaN or infinite"
+    assert await blindly(world, clock.now()) == "a counter is NaN or infinite"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -364,7 +639,13 @@ async def test_a_stranger_that_is_no_number_hinders_nobody(world, clock, metrics
 async def test_what_prometheus_does_not_answer_is_passed_on(world, clock, metrics, mood, error):
     metrics.mood = mood
     with pytest.raises(error):
-        await assignments(world).count(since(T - MINUTE), clock.now())
+        await count(ALONE, since(T - MINUTE), clock.now(), world, PODS)
+    with pytest.raises(error):
+        await silence(world, clock.now())
+    with pytest.raises(error):
+        await lately(ALONE, [PromQL(COUNTER)], clock.now(), world, PODS)
+    with pytest.raises(error):
+        await counters(world).batches(clock.now(), 5 * MINUTE)
     assert issubclass(BadQuery, Refused)
 
 
@@ -394,11 +675,8 @@ async def test_four_of_five_ready_pods_must_be_scraped_lately(world, metrics, st
     pods, clock = fleet(metrics), metrics.clock
     clock.advance(MINUTE)
     metrics.late = {f"api-1-{n}": age * SECOND for n in range(stale)}
-    if seen:
-        await assignments(world, pods).check(clock.now())
-        return
-    assert await blindness(world, clock.now(), pods) == (
-        f"{10 - stale} of 10 pods were scraped within 45s"
+    assert await silence(world, clock.now(), pods) == (
+        "" if seen else f"{10 - stale} of 10 pods were scraped within 45s"
     )
 
 
@@ -410,10 +688,9 @@ async def test_a_ready_pod_that_is_not_scraped_at_all_is_missing(
     clock.advance(MINUTE)
     gone = {f"api-1-{n}" for n in range(hidden)}
     metrics.hidden = lambda labels: labels["pod"] in gone
-    if seen:
-        await assignments(world, pods).check(clock.now())
-        return
-    assert await blindness(world, clock.now(), pods) == "7 of 10 pods were scraped within 45s"
+    assert await silence(world, clock.now(), pods) == (
+        "" if seen else "7 of 10 pods were scraped within 45s"
+    )
 
 
 async def test_a_tier_that_exports_nothing_is_not_waited_for(world, clock, metrics):
@@ -421,7 +698,7 @@ async def test_a_tier_that_exports_nothing_is_not_waited_for(world, clock, metri
     quiet = frozenset(f"worker-1-{n}" for n in range(20))
     both = Pods(families=pods.families | {"worker-1"}, ready=pods.ready | quiet)
     clock.advance(MINUTE)
-    await assignments(world, both).check(clock.now())
+    assert await silence(world, clock.now(), both) == ""
 
 
 async def test_pods_that_left_are_not_waited_for(world, clock, metrics):
@@ -429,21 +706,20 @@ async def test_pods_that_left_are_not_waited_for(world, clock, metrics):
     clock.advance(MINUTE)
     metrics.late = {f"api-1-{n}": HOUR for n in range(5, 10)}
     left = replace(pods, ready=frozenset(f"api-1-{n}" for n in range(5)))
-    await assignments(world, left).check(clock.now())
+    assert await silence(world, clock.now(), left) == ""
 
 
 async def test_of_the_past_it_is_not_known_who_was_ready(world, clock, metrics):
     pods = fleet(metrics, size=1)
     clock.advance(HOUR)
     many = replace(pods, ready=pods.ready | {f"api-1-{n}" for n in range(1, 9)})
-    await assignments(world, many).check(clock.now() - MINUTE - SECOND)
-    with pytest.raises(NothingSeenError, match="1 of 9 pods"):
-        await assignments(world, many).check(clock.now() - MINUTE)
+    assert await silence(world, clock.now() - MINUTE - SECOND, many) == ""
+    assert "1 of 9 pods" in await silence(world, clock.now() - MINUTE, many)
 
 
 async def test_of_the_past_somebody_at_least_was_scraped(world, clock, metrics):
     pods = fleet(metrics)
     clock.advance(HOUR)
     metrics.late = {f"api-1-{n}": MINUTE for n in range(10)}
-    with pytest.raises(NothingSeenError, match="0 of all pods were scraped within 45s"):
-        await assignments(world, pods).check(clock.now() - 30 * MINUTE)
+    told = "0 of all pods were scraped within 45s"
+    assert await silence(world, clock.now() - 30 * MINUTE, pods) == told

@@ -1,5 +1,6 @@
 """Looks: every guardrail judged at a settled instant, blind ones with the reason."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -8,7 +9,10 @@ import pytest
 
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, Mood
 from rampguard.core.model import (
+    Baseline,
     Evidence,
+    Guardrail,
+    GuardrailType,
     Judgement,
     Look,
     PromQL,
@@ -18,16 +22,30 @@ from rampguard.core.model import (
     Verdict,
 )
 from rampguard.core.plan import Plan
-from rampguard.engine.counters import MOST_POINTS, Pods, to_assignments
-from rampguard.engine.looks import missing_signals, take_looks
+from rampguard.engine.counters import MOST_POINTS, Counters, Pods
+from rampguard.engine.looks import take_looks
+from rampguard.engine.signals import kills, signals
 from rampguard.ports import Rules, World
-from scenes import DAY, HOUR, MINUTE, SECOND, SHARE, SPEED, T, plan, soaking
+from scenes import DAY, HOUR, MINUTE, SECOND, SHARE, SPEED, T, applying, plan, soaking
 
 COUNTER, P95 = "assignments_total", PromQL("p95")
+STARTS, REQUESTS, ERRORS = "starts_total", "requests_total", "errors_total"
 PODS = Pods(families=frozenset({"api-1"}), ready=frozenset({"api-1-a"}))
 BOTH = plan()
 ALONE = plan(guardrails=(SPEED,), arms=None, metrics=None)
 SLOW = plan(guardrails=(replace(SPEED, lasting=10 * MINUTE),), arms=None, metrics=None)
+DROP = Guardrail(
+    name="starts", type=GuardrailType.RELATIVE_DROP, tolerance=10.0, metric=PromQL(STARTS)
+)
+RATE = Guardrail(
+    name="errors",
+    type=GuardrailType.ERROR_RATE,
+    tolerance=25.0,
+    metric=PromQL(ERRORS),
+    requests=PromQL(REQUESTS),
+)
+MANY = plan(guardrails=(SHARE, DROP, RATE, SPEED))
+KNOWN = (Baseline(guardrail="errors", rate=0.01, armed=True), Baseline(guardrail="starts"))
 WITHIN, BREACHED = Verdict.WITHIN_TOLERANCE, Verdict.BREACHED
 BLIND, UNSURE = Verdict.NO_DATA, Verdict.INCONCLUSIVE
 
@@ -65,15 +83,35 @@ def world(metrics):
     )
 
 
+def serve_all(metrics: FakeMetrics, pod: str = "api-1-a") -> None:
+    """Let a pod start, answer and fail from now on, beside its assignments."""
+    place = {"namespace": "app", "instance": pod, "pod": pod}
+    for arm in ("tree", "list"):
+        metrics.count(STARTS, 0.25, variant=arm, **place)
+        metrics.count(REQUESTS, 5.0, variant=arm, **place)
+        metrics.count(ERRORS, 0.05, variant=arm, **place)
+
+
 async def look(
-    world: World, after: timedelta, of: Plan = BOTH, stage: Soaking | None = None
+    world: World,
+    after: timedelta,
+    of: Plan = BOTH,
+    stage: Soaking | None = None,
+    baselines: tuple[Baseline, ...] = (),
 ) -> Look:
     """Look some time after T, a scrape later."""
     now = T + after + 15 * SECOND
     if now > world.clock.now():
         world.clock.advance(now - world.clock.now())
-    (found,) = await take_looks(of, stage or soaking(), [T + after], world, PODS)
+    (found,) = await take_looks(
+        of, stage or soaking(), [T + after], world, PODS, baselines=baselines
+    )
     return found
+
+
+def asked(world: World, selector: str = COUNTER) -> PromQL:
+    """Return the query of a counter."""
+    return Counters(BOTH, PromQL(selector), world, PODS).query
 
 
 def answer(metrics: FakeMetrics, value: Callable[[timedelta], float | None]) -> None:
@@ -101,7 +139,7 @@ async def test_a_look_judges_every_guardrail_in_the_order_of_the_ramp(world):
 
 async def test_a_look_says_what_it_asked(world):
     share, speed = (await look(world, HOUR)).judgements
-    assert share.query == to_assignments(BOTH, world, PODS).query
+    assert share.query == asked(world)
     assert speed.query == P95
 
 
@@ -139,7 +177,7 @@ async def test_a_ramp_without_exposure_asks_for_no_assignments(world, metrics):
 async def test_only_closed_bins_are_remembered(world):
     found = await look(world, 20 * MINUTE)
     assert found.judgements[0].counted == 1200
-    assert found.evidence.bins == (Reading(450, 450),)
+    assert found.evidence.counts == ((Reading(450, 450),),)
     assert found.evidence.counted_to == T + 15 * MINUTE
 
 
@@ -148,8 +186,8 @@ async def test_what_is_remembered_is_counted_once(world, metrics):
     metrics.spans.clear()
     later = await look(world, 40 * MINUTE, stage=soaking(evidence=first.evidence))
     assert later.judgements[0].counted == 2400
-    assert later.evidence.bins == (Reading(450, 450),) * 2
-    query = to_assignments(BOTH, world, PODS).query
+    assert later.evidence.counts == ((Reading(450, 450),) * 2,)
+    query = asked(world)
     assert min(s for q, s, _, _ in metrics.spans if q == query) > T + 15 * MINUTE
 
 
@@ -165,19 +203,20 @@ async def test_one_look_after_an_outage_remembers_what_many_would_have(world):
 
 async def test_evidence_never_moves_back(world):
     """After a lost proof counting begins within a bin: closing it must not open it again."""
-    since = Evidence(t0=T, counted_to=T + 20 * MINUTE, bins=(Reading(450, 450), Reading(1, 1)))
+    had = (Reading(450, 450), Reading(1, 1))
+    since = Evidence(t0=T, counted_to=T + 20 * MINUTE, counts=(had,))
     found = await look(world, 25 * MINUTE, stage=soaking(evidence=since))
     assert found.evidence == since
     assert found.judgements[0].counted == 900 + 2 + 300
     later = await look(world, 30 * MINUTE, stage=soaking(evidence=since))
     assert later.evidence.counted_to == T + 30 * MINUTE
-    assert later.evidence.bins[1] == Reading(301, 301)
+    assert later.evidence.counts[0][1] == Reading(301, 301)
 
 
 async def test_a_look_keeps_what_the_soak_knows_beside_its_counts(world):
     since = replace(soaking().evidence, breached=("share",), blind_since=T, blind_total=HOUR)
     found = await look(world, 20 * MINUTE, stage=soaking(evidence=since))
-    assert replace(found.evidence, bins=(), counted_to=T) == since
+    assert replace(found.evidence, counts=(), counted_to=T) == since
 
 
 async def test_each_step_counts_in_bins_of_its_own_soak(world):
@@ -202,7 +241,7 @@ async def test_each_step_counts_in_bins_of_its_own_soak(world):
         (Mood.BAD_QUERY, "1:5: parse error", "1:5: parse error"),
         (
             Mood.SILENT,
-            'no series with variant="tree" of a pod of the targets',
+            "no series of a pod of the targets for assignments_total",
             "the query gives no sample",
         ),
         (Mood.NAN, "a counter is NaN or infinite", "the query gives nan, no finite number"),
@@ -215,7 +254,7 @@ async def test_whatever_prometheus_does_is_no_data_and_never_a_breach(
     found = await look(world, HOUR)
     assert verdicts(found) == [("share", BLIND), ("p95", BLIND)]
     assert [one.why for one in found.judgements] == [share, speed]
-    assert found.judgements[0].query == to_assignments(BOTH, world, PODS).query
+    assert found.judgements[0].query == asked(world)
     assert found.evidence == soaking().evidence
 
 
@@ -238,6 +277,154 @@ async def test_a_source_that_nobody_named_is_no_data(world):
     found = await look(world, HOUR, asked)
     assert {one.verdict for one in found.judgements} == {BLIND}
     assert "'elsewhere'" in found.judgements[1].why
+
+
+@dataclass
+class Hours:
+    """What was remembered of a soak with a look each 15 minutes."""
+
+    world: World
+    stage: Soaking = field(default_factory=soaking)
+    pods: Pods = PODS
+
+    async def until(self, after: timedelta, of: Plan = BOTH) -> Look:
+        steps = (T + after - self.stage.evidence.counted_to) // (15 * MINUTE)
+        first = self.stage.evidence.counted_to
+        for n in range(1, steps + 1):
+            at = first + n * 15 * MINUTE
+            self.world.clock.advance(at + 15 * SECOND - self.world.clock.now())
+            (found,) = await take_looks(of, self.stage, [at], self.world, self.pods)
+            self.stage = replace(self.stage, evidence=found.evidence)
+        return found
+
+
+async def test_a_silence_of_hours_is_not_counted_away(world, metrics):
+    """Prometheus had scraped nothing for two hours: what grew meanwhile counts afterwards."""
+    hours = Hours(world)
+    await hours.until(HOUR)
+    for one in metrics.counters.values():
+        one.gaps.append((T + HOUR + SECOND, T + 3 * HOUR))
+    blind = await hours.until(2 * HOUR + 45 * MINUTE)
+    assert verdicts(blind) == [("share", BLIND), ("p95", WITHIN)]
+    assert hours.stage.evidence.counted_to == T + HOUR
+    assert (await hours.until(4 * HOUR)).judgements[0].counted == 4 * 3600
+
+
+async def test_pods_that_come_back_after_hours_do_not_count_from_zero(world, metrics):
+    """Half of the pods are silent for two hours; what they count since they run is no harm."""
+    for arm, old in (("tree", 90_000.0), ("list", 10_000.0)):
+        place = {"namespace": "app", "instance": "b", "pod": "api-1-b"}
+        one = metrics.count(COUNTER, 0.5, variant=arm, **place)
+        one.knots[0] = (T, old, 0.5)
+        one.gaps.append((T + HOUR + SECOND, T + 3 * HOUR))
+    hours = Hours(world, pods=Pods(PODS.families, frozenset({"api-1-a", "api-1-b"})))
+    await hours.until(HOUR)
+    blind = await hours.until(2 * HOUR + 45 * MINUTE)
+    assert blind.judgements[0].why == "1 of 2 pods were scraped within 45s"
+    share = (await hours.until(4 * HOUR)).judgements[0]
+    assert (share.counted, share.value) == (2 * 4 * 3600, "50.0%")
+
+
+# --- several families
+
+
+def blind_ones(found: Look) -> list[str]:
+    return [one.name for one in found.judgements if one.verdict is BLIND]
+
+
+async def test_with_all_families_there_nothing_is_blind(world, metrics):
+    serve_all(metrics)
+    found = await look(world, HOUR, MANY, baselines=KNOWN)
+    assert blind_ones(found) == []
+    assert found.measured.silent == ("",) * len(MANY.families)
+    assert [one.query for one in found.judgements] == [
+        asked(world),
+        asked(world, STARTS),
+        asked(world, ERRORS),
+        P95,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "silent", "blind"),
+    [
+        ({"__name__": STARTS}, {STARTS}, ["starts"]),
+        ({"__name__": STARTS, "variant": "list"}, {STARTS}, ["starts"]),
+        ({"__name__": ERRORS}, {ERRORS}, ["errors"]),
+        ({"__name__": REQUESTS}, {REQUESTS}, ["errors"]),
+        ({"__name__": REQUESTS, "variant": "list"}, {REQUESTS}, ["errors"]),
+        ({"__name__": ERRORS, "variant": "list"}, set(), []),
+        ({"__name__": COUNTER, "variant": "tree"}, {COUNTER}, ["share", "starts"]),
+    ],
+)
+async def test_a_silent_family_blinds_the_guardrails_of_that_family_alone(
+    world, metrics, hidden, silent, blind
+):
+    """Whoever labels requests by arm before the ramp must label them; errors need no arm."""
+    serve_all(metrics)
+    metrics.hidden = lambda labels: hidden.items() <= labels.items()
+    found = await look(world, HOUR, MANY, baselines=KNOWN)
+    assert blind_ones(found) == blind
+    told = zip(MANY.families, found.measured.silent, strict=True)
+    assert {family.selector for family, why in told if why} == silent
+
+
+async def test_requests_that_had_no_arms_before_the_ramp_need_none(world, metrics):
+    serve_all(metrics)
+    metrics.hidden = lambda labels: (labels["__name__"], labels["variant"]) == (REQUESTS, "list")
+    assert blind_ones(await look(world, HOUR, MANY)) == []
+
+
+async def test_a_silent_family_says_which_it_is(world, metrics):
+    serve_all(metrics)
+    metrics.hidden = lambda labels: labels["__name__"] == ERRORS
+    found = await look(world, HOUR, MANY, baselines=KNOWN)
+    assert found.judgements[2].why == f"no series of a pod of the targets for {ERRORS}"
+
+
+async def test_a_look_asks_each_selector_once_for_each_thing(world, metrics):
+    """Growth, what is there, its scrapes, and of errors and requests the last two minutes."""
+    serve_all(metrics)
+    await look(world, HOUR, MANY, baselines=KNOWN)
+    assert len(metrics.asked) == len(set(metrics.asked))
+    per = {name: sum(name in query for query, _ in metrics.asked) for name in (COUNTER, STARTS)}
+    assert per == {COUNTER: 4, STARTS: 4}
+    switched = {name: sum(name in q for q, _ in metrics.asked) for name in (REQUESTS, ERRORS)}
+    assert switched == {REQUESTS: 6, ERRORS: 6}
+
+
+async def test_what_was_counted_lately_is_measured_of_errors_and_requests(world, metrics):
+    serve_all(metrics)
+    found = await look(world, HOUR, MANY, baselines=KNOWN)
+    told = dict(zip((f.selector for f in MANY.families), found.measured.recent, strict=True))
+    assert told == {
+        COUNTER: (Reading(), Reading()),
+        STARTS: (Reading(), Reading()),
+        ERRORS: (Reading(6, 6), Reading(6, 6)),
+        REQUESTS: (Reading(600, 600), Reading(600, 600)),
+    }
+
+
+async def test_a_ramp_without_a_kill_switch_asks_for_nothing_lately(world, metrics):
+    assert (await look(world, HOUR, plan(guardrails=(SHARE, DROP)))).measured.recent == ()
+
+
+async def test_a_kill_switch_fires_in_a_soak_at_the_second_look(world, metrics):
+    serve_all(metrics)
+    world.clock.advance(HOUR)
+    fail(metrics, 5.0)
+    once = await look(world, HOUR + 30 * SECOND, MANY, baselines=KNOWN)
+    assert "kill-switch" not in [part.name for part in once.judgements[2].parts]
+    twice = (await look(world, HOUR + MINUTE, MANY, baselines=KNOWN)).judgements[2]
+    assert twice.verdict is BREACHED
+    assert "kill-switch" in [part.name for part in twice.parts]
+
+
+def fail(metrics: FakeMetrics, rate: float) -> None:
+    """Let so many requests of treatment fail in a second from now on."""
+    for one in metrics.counters.values():
+        if one.labels["__name__"] == ERRORS and one.labels["variant"] == "list":
+            one.turn(metrics.clock.now(), rate)
 
 
 # --- thresholds
@@ -329,7 +516,8 @@ async def test_a_threshold_asks_the_source_of_the_ramp(world, metrics):
 
 async def missing(world: World, of: Plan = BOTH) -> tuple[str, ...]:
     world.clock.advance(MINUTE)
-    return await missing_signals(of, world, PODS)
+    told, _ = await signals(of, world, PODS)
+    return told
 
 
 async def test_with_every_signal_nothing_is_missing(world):
@@ -338,9 +526,9 @@ async def test_with_every_signal_nothing_is_missing(world):
 
 async def test_every_missing_signal_is_named_with_its_query(world, metrics):
     metrics.mood = Mood.SILENT
-    query = to_assignments(BOTH, world, PODS).query
+    query = asked(world)
     assert await missing(world) == (
-        f'share: no series with variant="tree" of a pod of the targets ({query})',
+        f"share: no series of a pod of the targets for assignments_total ({query})",
         "p95: the query gives no sample (p95)",
     )
 
@@ -386,3 +574,204 @@ async def test_several_series_are_a_missing_signal(world):
 async def test_signals_are_asked_at_one_settled_instant(world, metrics):
     await missing(world)
     assert {at for _, at in metrics.asked} == {T + MINUTE - 15 * SECOND}
+
+
+ONLY_RATES = plan(guardrails=(DROP, RATE), soak=DAY)
+
+
+async def ask_signals(
+    world: World, of: Plan = ONLY_RATES
+) -> tuple[tuple[str, ...], tuple[Baseline, ...]]:
+    world.clock.advance(DAY + MINUTE)
+    return await signals(of, world, PODS)
+
+
+async def test_baselines_are_taken_with_the_signals(world, metrics):
+    serve_all(metrics)
+    missing, (drop, rate) = await ask_signals(world, MANY)
+    assert missing == ()
+    assert (drop.guardrail, drop.armed, drop.enough, drop.rate) == ("starts", True, True, 0.5)
+    assert (rate.guardrail, rate.armed, rate.enough, rate.rate) == ("errors", True, True, 0.01)
+    assert (rate.span, rate.hits, rate.exposure) == (DAY, 8640, 864_000)
+
+
+async def test_a_baseline_ends_at_the_settled_instant_and_asks_each_selector_once(world, metrics):
+    serve_all(metrics)
+    await ask_signals(world)
+    at = world.clock.now() - 15 * SECOND
+    assert {(start, end) for _, start, end, _ in metrics.spans} == {(at - DAY, at)}
+    assert sorted(query for query, *_ in metrics.spans) == sorted(
+        asked(world, name) for name in (STARTS, COUNTER, ERRORS, REQUESTS)
+    )
+
+
+async def test_a_ramp_that_compares_with_nothing_takes_no_baseline(world, metrics):
+    assert await ask_signals(world, BOTH) == ((), ())
+    assert [query for query, *_ in metrics.spans] == [P95]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "missing"),
+    [
+        ({"__name__": STARTS}, [("starts", "no series of a pod of the targets for starts_total")]),
+        (
+            {"__name__": STARTS, "variant": "list"},
+            [("starts", 'no series with variant="list" of a pod of the targets')],
+        ),
+        ({"__name__": ERRORS}, [("errors", "no series of a pod of the targets for errors_total")]),
+        (
+            {"__name__": REQUESTS},
+            [("errors", "no series of a pod of the targets for requests_total")],
+        ),
+        (
+            {"pod": "api-1-a"},
+            [
+                ("starts", "no series of a pod of the targets for starts_total"),
+                ("errors", "no series of a pod of the targets for errors_total"),
+            ],
+        ),
+    ],
+)
+async def test_each_missing_signal_of_a_rate_is_named_with_its_query(
+    world, metrics, hidden, missing
+):
+    serve_all(metrics)
+    metrics.hidden = lambda labels: hidden.items() <= labels.items()
+    told, baselines = await ask_signals(world)
+    queries = {"starts": asked(world, STARTS), "errors": asked(world, ERRORS)}
+    assert list(told) == [f"{name}: {why} ({queries[name]})" for name, why in missing]
+    assert [one.guardrail for one in baselines] == ["starts", "errors"]
+
+
+async def test_errors_need_no_arms_where_history_is_long_enough(world, metrics):
+    place = {"namespace": "app", "instance": "a", "pod": "api-1-a"}
+    metrics.count(REQUESTS, 10.0, **place)
+    metrics.count(ERRORS, 0.1, **place)
+    missing, (baseline,) = await ask_signals(world, plan(guardrails=(RATE,)))
+    assert missing == ()
+    assert (baseline.armed, baseline.enough) == (False, True)
+
+
+async def test_errors_without_arms_and_without_history_have_nothing_to_compare_with(world, metrics):
+    world.clock.advance(30 * MINUTE)
+    place = {"namespace": "app", "instance": "a", "pod": "api-1-a"}
+    metrics.count(REQUESTS, 10.0, **place)
+    metrics.count(ERRORS, 0.1, **place)
+    world.clock.advance(30 * MINUTE)
+    (why,), _ = await signals(plan(guardrails=(RATE,)), world, PODS)
+    assert why.startswith("errors: neither a label of the arm on the requests nor 1h of history")
+    assert why.endswith(f"({asked(world, ERRORS)})")
+
+
+async def test_a_kill_switch_too_near_to_what_is_usual_is_a_missing_signal(world, metrics):
+    serve_all(metrics)
+    near = plan(guardrails=(replace(RATE, kill_switch=1.5),))
+    (why,), _ = await ask_signals(world, near)
+    assert why.startswith("errors: killSwitch 1.5 is below twice the 1.00% before")
+
+
+@pytest.mark.parametrize(
+    ("mood", "why"),
+    [
+        (Mood.DOWN, "prometheus does not answer"),
+        (Mood.PARTIAL, "prometheus answered in part: warning: a store is missing"),
+        (Mood.BAD_QUERY, "1:5: parse error"),
+        (Mood.NAN, "a counter is NaN or infinite"),
+    ],
+)
+async def test_a_history_that_cannot_be_read_is_a_missing_signal(world, metrics, mood, why):
+    serve_all(metrics)
+    metrics.mood = mood
+    told = f"the time before the ramp cannot be read: {why}"
+    assert await ask_signals(world) == ((told,), ())
+
+
+async def test_a_dry_run_of_a_rate_needs_no_signal_and_learns_all_the_same(world, metrics):
+    serve_all(metrics)
+    metrics.hidden = lambda labels: labels["__name__"] == STARTS
+    quiet = plan(guardrails=(replace(DROP, dry_run=True), RATE))
+    missing, baselines = await ask_signals(world, quiet)
+    assert missing == ()
+    assert [one.guardrail for one in baselines] == ["starts", "errors"]
+
+
+# --- kill-switches while a value is being written
+
+
+async def killing(
+    world: World,
+    after: timedelta,
+    of: Plan = MANY,
+    baselines: tuple[Baseline, ...] = KNOWN,
+) -> tuple[Judgement, ...]:
+    """Look for kill-switches of a write at T, some time later, a scrape after a look."""
+    world.clock.advance(T + after + 15 * SECOND - world.clock.now())
+    return await kills(of, applying(), baselines, world, PODS)
+
+
+@pytest.fixture
+def failing(world, metrics):
+    """Let half of the requests fail from 5 min after T on."""
+    serve_all(metrics)
+    world.clock.advance(5 * MINUTE)
+    fail(metrics, 5.0)
+    return world
+
+
+async def test_without_errors_no_kill_switch_fires(world, metrics):
+    serve_all(metrics)
+    assert await killing(world, 5 * MINUTE) == ()
+
+
+async def test_a_kill_switch_fires_at_two_looks_and_not_at_one(failing):
+    assert await killing(failing, 5 * MINUTE + 30 * SECOND) == ()
+    assert await killing(failing, 5 * MINUTE + 59 * SECOND) == ()
+    (one,) = await killing(failing, 6 * MINUTE)
+    assert (one.name, one.verdict) == ("errors", BREACHED)
+    assert (one.value, one.limit) == ("25.8%", "10.0% of all requests or less")
+    assert one.onset == T + 4 * MINUTE
+    assert [part.name for part in one.parts] == ["kill-switch"]
+
+
+async def test_a_kill_switch_that_is_set_rules_alone(failing):
+    lax = plan(guardrails=(replace(RATE, kill_switch=60.0),))
+    assert await killing(failing, 8 * MINUTE, lax) == ()
+    assert len(await killing(failing, 8 * MINUTE, plan(guardrails=(RATE,)))) == 1
+
+
+async def test_a_dry_run_kills_nothing(failing):
+    quiet = plan(guardrails=(SHARE, replace(RATE, dry_run=True)))
+    assert await killing(failing, 8 * MINUTE, quiet) == ()
+
+
+async def test_what_was_never_measured_before_kills_nothing(failing):
+    assert await killing(failing, 8 * MINUTE, baselines=KNOWN[1:]) == ()
+    assert await killing(failing, 8 * MINUTE, baselines=()) == ()
+
+
+@pytest.mark.parametrize("mood", [m for m in Mood if m is not Mood.WELL])
+async def test_an_unknown_fires_no_kill_switch(failing, metrics, mood):
+    assert len(await killing(failing, 8 * MINUTE)) == 1
+    metrics.mood = mood
+    assert await killing(failing, 8 * MINUTE) == ()
+
+
+async def test_a_prometheus_that_hangs_does_not_hold_a_proof(failing, metrics, monkeypatch):
+    monkeypatch.setattr("rampguard.engine.signals.PATIENCE", timedelta(milliseconds=20))
+    hung: list[str] = []
+
+    async def span(source, query, *asked):
+        hung.append(query)
+        await asyncio.sleep(HOUR.total_seconds())
+
+    metrics.span = span
+    async with asyncio.timeout(5):
+        assert await killing(failing, 8 * MINUTE) == ()
+    assert sorted(hung) == sorted([asked(failing, ERRORS), asked(failing, REQUESTS)])
+
+
+async def test_a_kill_switch_asks_at_the_grid_of_its_write(failing, metrics):
+    metrics.spans.clear()
+    await killing(failing, 7 * MINUTE + 20 * SECOND)
+    assert {end for _, _, end, _ in metrics.spans} == {T + 7 * MINUTE}
+    assert len(metrics.spans) == 2

@@ -11,14 +11,16 @@ from rampguard.core.statistics.detectable import (
     detectable_ratio,
     detectable_shift,
     detectable_two_sample,
-    information,
     information_two_sample,
     need,
 )
 from rampguard.core.statistics.evidence import (
     always_valid_p,
+    information,
+    information_counts,
     log_e_binomial,
     log_e_counts,
+    log_e_windows,
     onset_mixture,
     threshold,
 )
@@ -73,6 +75,7 @@ __all__ = [
     "detectable_two_sample",
     "error_effects",
     "information",
+    "information_counts",
     "information_two_sample",
     "kill_limit",
     "kill_refused",
@@ -82,6 +85,7 @@ __all__ = [
     "log_e_binomial",
     "log_e_counts",
     "log_e_two_sample",
+    "log_e_windows",
     "log_mean_exp",
     "log_sum_exp",
     "logistic",

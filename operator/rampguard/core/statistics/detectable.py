@@ -8,12 +8,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rampguard.core.statistics.evidence import information
 from rampguard.core.statistics.odds import (
     ALWAYS,
     clipped,
     kullback,
-    logistic,
-    weighted_log,
 )
 from rampguard.core.statistics.roots import bisect
 from rampguard.core.statistics.twosample import Hypothesis, inside, null_point
@@ -105,16 +104,6 @@ def detectable_two_sample(
         )
 
     return _least(shown, side * (limit.allowed(b) - b) / scale, (b if side < 0 else 1 - b) / scale)
-
-
-def information(hits: float, others: float, eta0: float) -> float:
-    """Return what ln E is expected to gain on these counts, against log-odds of eta0."""
-    total = hits + others
-    return max(
-        0.0,
-        weighted_log(hits, hits / (total * logistic(eta0)))
-        + weighted_log(others, others / (total * logistic(-eta0))),
-    )
 
 
 def information_two_sample(a: float, treated: float, control: float, null: Hypothesis) -> float:

@@ -7,7 +7,7 @@ arXiv:2203.03532 (onsets).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from rampguard.core.statistics.counts import Arm
@@ -17,7 +17,11 @@ from rampguard.core.statistics.odds import (
     log_sum_exp,
     logistic,
     small_effects,
+    softplus,
+    weighted_log,
 )
+
+NEGLIGIBLE = 40.0  # nats: 288 windows so far below another change 12 digits of no sum
 
 
 def log_e_binomial(  # noqa: PLR0913 - two counts, a null, and two knobs of the kernel
@@ -60,8 +64,27 @@ def log_e_counts(  # noqa: PLR0913 - two arms, a null, and two knobs of the kern
     """
     if not (treatment.units > 0 and control.units > 0 and limit > 0):
         return NEVER
-    eta0 = math.log(limit) + math.log(treatment.units) - math.log(control.units)
+    eta0 = _log_odds(treatment, control, limit)
     return log_e_binomial(treatment.hits, control.hits, eta0, side, effects=effects, phi=phi)
+
+
+def information(hits: float, others: float, eta0: float) -> float:
+    """Return the most that ln E can be on these counts, and what it is expected to gain.
+
+    Against log-odds of eta0, finite, at phi 1: the divergence of what was seen, times its size.
+    """
+    total = hits + others
+    if not total > 0:
+        return 0.0
+    seen = weighted_log(hits, hits / total) + weighted_log(others, others / total)
+    return max(0.0, seen + hits * softplus(-eta0) + others * softplus(eta0))
+
+
+def information_counts(treatment: Arm, control: Arm, limit: float) -> float:
+    """Return the most that log_e_counts can be, at phi 1."""
+    if not (treatment.units > 0 and control.units > 0 and limit > 0):
+        return 0.0
+    return information(treatment.hits, control.hits, _log_odds(treatment, control, limit))
 
 
 def onset_mixture(logs: Sequence[float], onsets: int) -> float:
@@ -76,6 +99,21 @@ def onset_mixture(logs: Sequence[float], onsets: int) -> float:
     return log_sum_exp((logs[0] + math.log(0.5), *(rest + log for log in logs[1:])))
 
 
+def log_e_windows(log_e: Callable[[int], float], bounds: Sequence[float]) -> list[float]:
+    """Return ln E of each window, -inf for those too small beside the largest to be told apart.
+
+    bounds[i] >= log_e(i), as information(...) / phi is: it spares the kernel of most
+    windows once harm is plain. A mixture over onsets, and which is clearest, come out the same.
+    """
+    logs, top = [NEVER] * len(bounds), NEVER
+    for i in sorted(range(len(bounds)), key=bounds.__getitem__, reverse=True):
+        if bounds[i] < top - NEGLIGIBLE:
+            break
+        logs[i] = log_e(i)
+        top = max(top, logs[i])
+    return logs
+
+
 def threshold(alpha: float, *, weight: float, soaks: int, parts: int) -> float:
     """Return what ln E has to reach so that all soaks, parts and guardrails spend alpha in all."""
     return math.log(soaks * parts / (weight * alpha))
@@ -84,6 +122,11 @@ def threshold(alpha: float, *, weight: float, soaks: int, parts: int) -> float:
 def always_valid_p(most: float) -> float:
     """Return the p-value that may be read at any time; most: the largest ln E against the null."""
     return math.exp(-max(0.0, most))
+
+
+def _log_odds(treatment: Arm, control: Arm, limit: float) -> float:
+    """Return the log-odds that a hit is treatment's, at a ratio of rates."""
+    return math.log(limit) + math.log(treatment.units) - math.log(control.units)
 
 
 @lru_cache(maxsize=16)

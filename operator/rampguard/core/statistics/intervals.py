@@ -14,7 +14,7 @@ from rampguard.core.statistics.roots import bisect, newton
 from rampguard.core.statistics.twosample import Hypothesis, log_e_two_sample
 
 TINY = 1e-200  # a share that is none
-HALVINGS = 40
+HALVINGS = 30
 WIDEST = 64  # doublings of a ratio, until it counts as unbounded
 
 

@@ -59,7 +59,7 @@ def weighted_log(weight: float, x: float) -> float:
 def small_effects() -> tuple[float, ...]:
     """Return the effects on shares and rates of users: 20 log-normal quantiles around 0.12.
 
-    As log-odds; the form 3.2 takes them as logarithms of rates.
+    As log-odds, or as logarithms of rates where two samples are compared.
     """
     normal = NormalDist()
     return tuple(0.12 * math.exp(1.1 * normal.inv_cdf((i + 0.5) / 20)) for i in range(20))
