@@ -207,3 +207,8 @@ def test_what_does_not_apply_and_what_only_watches_never_decide() -> None:
     told = (judged(NOTHING, "starts"), judged(BREACHED, "errors"), judged(WITHIN, "share"))
     assert [j.name for j in deciding(our, soaking(), told)] == ["share"]
     assert deciding(our, soaking(accepted=("share",)), told) == ()
+
+
+def test_a_type_that_nobody_knows_is_not_judged() -> None:
+    with pytest.raises(AssertionError):
+        judged_at(one(replace(ERRORS, type="new")), ())
