@@ -47,7 +47,7 @@ from rampguard.core.start import apply_step
 from rampguard.core.targets import advance, taken
 
 WORDS, EVIDENCE = 80, 512  # characters that a finding keeps: of a server's answer, and in all
-DETAILS = 2048  # characters of the lines of numbers that a finding keeps
+DETAILS = 1024  # characters of the lines of numbers that a finding keeps
 
 
 @dataclass(frozen=True, slots=True)
