@@ -276,6 +276,8 @@ class Evidence:
 
     t0: datetime
     counted_to: datetime
+    size: timedelta = timedelta(0)  # of a bin, as it was at T0; 0: as the plan says now
+    onsets: int = 0  # as there were to be at T0; 0: as the plan says now
     counts: tuple[tuple[Reading, ...], ...] = ()
     breached: tuple[str, ...] = ()  # names latched for the soak
     blind_since: datetime | None = None  # None: the last look could see
@@ -556,6 +558,7 @@ class State:
     started_at: datetime | None = None  # None: nothing was ever written
     originals: tuple[Original, ...] = ()
     baselines: tuple[Baseline, ...] = ()  # of the guardrails that have one
+    exporters: tuple[tuple[str, tuple[str, ...]], ...] = ()  # selector -> Deployments that export
     seq: int = 0
     gates: tuple[Gate, ...] = ()
     approved: tuple[str, ...] = ()  # gates that a person opened
@@ -687,6 +690,7 @@ class Observation:
     look_failed: str = ""  # why no look could be taken although one was due
     signals: tuple[str, ...] | None = None  # missing signals; None: not asked, (): all there
     baselines: tuple[Baseline, ...] = ()  # taken with the signals
+    exporters: tuple[tuple[str, tuple[str, ...]], ...] = ()  # seen with the signals
     kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
     namespace_deleting: bool = False

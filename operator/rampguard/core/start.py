@@ -120,7 +120,13 @@ def _start(plan: Plan, state: State, seen: Observation) -> Decision:
         for w in seen.workloads
         if w is not None and w.container is not None
     )
-    begun = replace(state, originals=originals, started_at=seen.now, baselines=seen.baselines)
+    begun = replace(
+        state,
+        originals=originals,
+        started_at=seen.now,
+        baselines=seen.baselines,
+        exporters=seen.exporters,
+    )
     passed = note(
         Reason.PREFLIGHT_PASSED,
         f"pre-flight passed: {', '.join(o.deployment for o in originals)}"
