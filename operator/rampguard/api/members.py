@@ -41,7 +41,8 @@ class Damage:
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes | Damage]:
     """Yield the lines of all members; each place that cannot be read is one Damage.
 
-    A last member without its end is none: it is being written.
+    A last member without its end is none: it is being written. Bytes that were inflated before are
+    read as they are.
     """
     reader = _Reader()
     for chunk in chunks:
@@ -98,10 +99,17 @@ class _Reader:
         self._inflate = zlib.decompressobj(GZIP)
         self._line = bytearray()
         self._fresh = True  # nothing of this member was inflated yet
+        self._first = True  # nothing was read at all
+        self._plain = False
         self._lost = False  # between a damage and the next member
         self._tail = b""  # may be the beginning of MAGIC
 
     def feed(self, raw: bytes) -> Iterator[bytes | Damage]:
+        if self._first:
+            self._first, self._plain = False, raw.startswith(b"{")
+        if self._plain:
+            yield from self._split(raw)
+            return
         while raw:
             if self._lost:
                 raw = self._found(raw)
