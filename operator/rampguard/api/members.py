@@ -13,7 +13,7 @@ MAGIC = b"\x1f\x8b\x08"
 FLUSHED = b"\x00\x00\xff\xff"  # the end of what Z_SYNC_FLUSH wrote
 LAST = b"\x01\x00\x00\xff\xff"  # an empty last block
 PIECE = 2**14  # bytes inflated at once
-LONGEST = 2**26  # bytes of a line
+LONGEST = 2**25  # bytes of a line
 
 
 class Member:

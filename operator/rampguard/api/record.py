@@ -150,6 +150,7 @@ class _Reader:
     def __init__(self) -> None:
         self._last: Json = {}
         self._hole = False  # told already
+        self._foreign = False  # the member is of a format that we do not know
 
     def take(self, line: bytes | Damage) -> Iterator[Head | Record | Gap]:
         if isinstance(line, Damage):
@@ -161,8 +162,9 @@ class _Reader:
             why = f"{error.error_count()} fields" if isinstance(error, ValidationError) else error
             yield from self._lose(f"a line is no record of this format: {why}")
             return
-        self._hole = False
-        yield found
+        if found is not None:
+            self._hole = False
+            yield found
 
     def _lose(self, why: str) -> Iterator[Gap]:
         self._last = {}
@@ -170,10 +172,15 @@ class _Reader:
             self._hole = True
             yield Gap(0, why)
 
-    def _understood(self, told: Json) -> Head | Record | Gap:
+    def _understood(self, told: Json) -> Head | Record | Gap | None:
+        """Return what a line tells; None: it is part of what is told as lost already."""
         if MARK in told:
-            self._last = {}
-            return _head(told)
+            self._last, self._foreign = {}, True
+            head = _head(told)
+            self._foreign = False
+            return head
+        if self._foreign:
+            return None
         if "gap" in told:
             return Gap(int(told["gap"]), "the operator could not keep up, or could not write")
         whole = told["record"] if "record" in told else patched(_next(self._last), told["then"])

@@ -229,6 +229,7 @@ class Forward:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
             errors="replace",
         )  # fmt: skip
+        self._words = ""
         self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -241,23 +242,25 @@ class Forward:
         found = re.match(r"Forwarding from 127\.0\.0\.1:(\d+) ->", told)
         if found:
             return int(found[1])
-        self._end()
-        words = _all(self._process.stderr) or "kubectl does not say where it listens"
+        words = self._end() or "kubectl does not say where it listens"
         raise explained("reach the operator", _place(self._command), words)
 
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def _end(self) -> None:
+    def _end(self) -> str:
+        """Stop kubectl and return what it complained of."""
         self._process.kill()
         self._process.wait()
         self._listener.join(timeout=1)
+        return self._words
 
     def _listen(self) -> None:
-        # Read on to the end: a line for each connection, and a full pipe would stop kubectl.
-        for row in self._process.stdout or ():
+        # Both pipes are drained: kubectl writes a line for each connection, and must not stop.
+        for row in _rows(self._process.stdout):
             self._told.put(row)
         self._told.put("")
+        self._words = _all(self._process.stderr)
 
 
 def _place(command: list[str]) -> str:
@@ -274,6 +277,12 @@ def _all(stream: IO[str] | None) -> str:
         return ""
     with stream:
         return stream.read()
+
+
+def _rows(stream: IO[str] | None) -> Iterator[str]:
+    if stream is not None:
+        with stream:
+            yield from stream
 
 
 def _documents(stream: IO[str] | None) -> Iterator[Json]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 from fsspec.core import url_to_fs
@@ -66,12 +67,15 @@ class Place:
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
     def write(self, name: str, raw: bytes) -> None:
-        """Append to a file; where that cannot be, make it anew."""
+        """Append to a file, all or nothing; where that cannot be, make it anew."""
         if not self.appends:
             self._fs.pipe_file(self._path(name), raw)
             return
-        with self._fs.open(self._path(name), "ab") as file:
-            file.write(raw)
+        with Path(self._path(name)).open("ab", buffering=0) as file:
+            before, written = file.tell(), file.write(raw)
+            if written != len(raw):
+                file.truncate(before)
+                raise OSError(f"the disk took {written} bytes of {len(raw)}")
 
     def mend(self, name: str) -> int:
         """Let a file end with a whole member, whatever became of its writer; return its bytes."""
@@ -98,4 +102,9 @@ class Place:
 
 def _quoted(word: str) -> str:
     """Return a word without what separates words in the name of a file."""
-    return quote(word, safe="").replace("_", "%5F").replace(".", "%2E").replace("~", "%7E")
+    return (
+        quote(word, safe="", errors="replace")
+        .replace("_", "%5F")
+        .replace(".", "%2E")
+        .replace("~", "%7E")
+    )

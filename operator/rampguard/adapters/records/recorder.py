@@ -114,6 +114,7 @@ class FlightRecorder:
                 self._end_due(every=True)
                 return
             self._take(taken)
+            self._queue.task_done()
 
     def _take(self, taken: _Taken) -> None:
         stem = stem_of(taken.ref, taken.uid)
