@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from rampguard.cli.exits import Exit, Told
-from rampguard.cli.options import asking, named, open_gates, reaching, showing, span
+from rampguard.cli.options import asking, named, open_gates, reaching, recorded, showing, span
 
 if TYPE_CHECKING:
     from rampguard.cli.kubectl import Kubectl
@@ -31,6 +31,7 @@ MEANT = {
     "undo": "abort",
     "validate": "lint",
     "wait": "status",
+    "verify": "replay",
     "watch": "get",
     "why": "explain",
 }
@@ -223,6 +224,37 @@ def lint(*, names: tuple[str, ...]) -> Exit:
     from rampguard.cli import lint as linting  # noqa: PLC0415 - pydantic: 150 ms
 
     return linting.lint(names)
+
+
+@ramp.command()
+@reaching
+@showing
+@recorded
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for each look as well.")
+@click.pass_context
+def replay(ctx: click.Context, /, *, record: str, verbose: bool, **told: Any) -> Exit:
+    """Work out every judgement and decision of a record once more.
+
+    RECORD is what the operator's flight recorder kept of one ramp: a file, a URL (a * stands for
+    its parts), - for standard input, or the NAME of a ramp (ramp/NAME beside a file so named):
+    then it is fetched from the operator through `kubectl port-forward`.
+
+    \b
+    kubectl ramp replay skill-tree-layout-50 -n app
+    kubectl ramp replay app_skill-tree-layout-50_UID.jsonl.gz --verbose
+    kubectl ramp replay 's3://bucket/records/app_skill-tree-layout-50_*'
+
+    Nothing is asked but what was measured then, and nothing is written. Each field that comes out
+    otherwise is shown as it was recorded and as it is now: of the same version there is none.
+
+    \b
+    Exit codes: 0 all as recorded; 1 something differs; 3 no such record; 64 usage.
+    """  # noqa: D301 - as above
+    from rampguard.cli import replay as replaying  # noqa: PLC0415 - pydantic: 150 ms
+
+    return replaying.replay(
+        _kubectl(ctx, told), _screen(told), record, form=_form(told), verbose=verbose
+    )
 
 
 @ramp.command()
