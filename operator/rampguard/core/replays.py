@@ -1,0 +1,209 @@
+"""Soaks of the past, judged by the rules of a ramp as if one had begun.
+
+Nothing was changed then: each rollback of a replay is a false one, or an incident that was there.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from rampguard.core.baseline import WINDOW, Batches, has_baseline, take, total
+from rampguard.core.counting import spacing
+from rampguard.core.history import Counts
+from rampguard.core.judging import judge
+from rampguard.core.model import (
+    Baseline,
+    Evidence,
+    Judgement,
+    Measured,
+    OnFailure,
+    Point,
+    Reading,
+    Soaking,
+    Verdict,
+)
+from rampguard.core.plan import Plan, families_of
+from rampguard.core.rates import KILL_SPAN
+from rampguard.core.statistics import BATCH
+
+APART = timedelta(hours=6)  # starts of replays, or a soak where that is shorter
+MOST = 200  # replays
+BEFORE = timedelta(hours=1)  # of a Threshold's samples are looked at before `for`
+NONE = timedelta(0)
+ABSENT = "no series at this instant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broke:
+    """A guardrail that broke in a replay; acts: the share would have been taken back."""
+
+    guardrail: str
+    after: timedelta
+    acts: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """One soak of the past. before: the time that it compared with; blind: its longest hole."""
+
+    start: datetime
+    before: timedelta
+    broke: tuple[Broke, ...] = ()
+    blind: timedelta = NONE
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the share would have been taken back."""
+        return any(one.acts for one in self.broke)
+
+
+def starts(plan: Plan, counts: Counts) -> tuple[datetime, ...]:
+    """Return when replays begin: the last soak that fits, and ever earlier ones.
+
+    Each has a baseline of 24 h before it; if none could have it, one has what there is, from 1 h.
+    """
+    step, soak = counts.step, plan.soaks[plan.last]
+    lead = max(min(WINDOW, counts.span - soak), plan.tempo.history)
+    room = counts.span - soak - lead
+    if room < NONE:
+        return ()
+    apart = max(step, _floor(max(min(APART, soak), room / MOST), step))
+    latest = counts.start + _floor(counts.span - soak, step)
+    return tuple(latest - i * apart for i in reversed(range(room // apart + 1)))
+
+
+def replayed(plan: Plan, counts: Counts, start: datetime) -> Replay:
+    """Judge one soak of the past at all of its looks, at the share that ran then."""
+    calm, before = _at_rest(plan, counts.step), min(WINDOW, start - counts.start)
+    baselines = taken(calm, counts, start)
+    stage = Soaking(since=start, step=calm.last, evidence=Evidence(t0=start, counted_to=start))
+    broke: dict[str, Broke] = {}
+    for at, measured in _looks(calm, counts, start):
+        for one in judge(calm, stage, baselines, at, measured):
+            if one.verdict is Verdict.BREACHED and one.name not in broke:
+                broke[one.name] = _broke(plan, one, at - start)
+    blind = (b - a for a, b in holes(plan, counts, start, start + plan.soaks[plan.last]))
+    return Replay(
+        start=start, before=before, broke=tuple(broke.values()), blind=max(blind, default=NONE)
+    )
+
+
+def taken(plan: Plan, counts: Counts, end: datetime) -> tuple[Baseline, ...]:
+    """Return the baselines of a ramp that starts at an instant: of the 24 h before it."""
+    last = counts.index(end)
+    first = max(0, last - WINDOW // counts.step)
+    known = dict(zip(plan.families, counts.counts, strict=True))
+    return tuple(
+        take(
+            plan,
+            one,
+            [
+                pooled(known[family][first:last], counts.step)
+                for family in families_of(plan.ask, one, plan.tempo)
+            ],
+        )
+        for one in plan.ask.guardrails
+        if has_baseline(one)
+    )
+
+
+def pooled(readings: Batches, step: timedelta) -> Batches:
+    """Return batches of 5 min; step: what divides them. What does not fill the first is left."""
+    merged = BATCH // step
+    first = len(readings) % merged
+    return tuple(total(readings[i : i + merged]) for i in range(first, len(readings), merged))
+
+
+def holes(
+    plan: Plan, counts: Counts, start: datetime, end: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the spans of a range in which a deciding guardrail has no series."""
+    needed = {
+        families_of(plan.ask, one, plan.tempo)[:2] for one in plan.ask.guardrails if not one.dry_run
+    }
+    told = dict(zip(plan.families, counts.present, strict=True))
+    present = [told[family] for family in {f for fs in needed for f in fs}]
+    since = start
+    for i in range(counts.index(start), counts.index(end)):
+        at = counts.start + (i + 1) * counts.step
+        if all(one[i] for one in present):
+            if at - since > counts.step:
+                yield since, at
+            since = at
+    if end - since > counts.step:
+        yield since, end
+
+
+def _at_rest(plan: Plan, look: timedelta) -> Plan:
+    """Return the plan whose last step is the share that runs already."""
+    values = (*plan.values[:-1], plan.ask.origin)
+    return replace(plan, values=values, tempo=replace(plan.tempo, look=look))
+
+
+def _looks(plan: Plan, counts: Counts, start: datetime) -> Iterator[tuple[datetime, Measured]]:
+    """Yield what each look of a soak is judged by; bins are as those of the operator."""
+    step, soak = counts.step, plan.soaks[plan.last]
+    per_bin = max(1, spacing(step, soak) // step)
+    skipped = [-(-family.skip // step) for family in plan.families]
+    bins: list[list[Reading]] = [[] for _ in plan.families]
+    first = counts.index(start)
+    for n in range(soak // step):
+        for one, told, skip in zip(bins, counts.counts, skipped, strict=True):
+            grown = told[first + n] if n >= skip else Reading()
+            if n % per_bin == 0:
+                one.append(grown)
+            else:
+                one[-1] = one[-1].plus(grown)
+        at = start + (n + 1) * step
+        evidence = Evidence(t0=start, counted_to=at, counts=tuple(map(tuple, bins)))
+        yield (
+            at,
+            Measured(
+                counted=evidence,
+                silent=tuple("" if one[first + n] else ABSENT for one in counts.present),
+                recent=tuple(_recent(told, first + n, step) for told in counts.counts),
+                points={
+                    one.name: _points(counts.points[one.name], start, at, one.lasting)
+                    for one in plan.ask.guardrails
+                    if one.query
+                },
+            ),
+        )
+
+
+def _recent(told: Batches, last: int, step: timedelta) -> tuple[Reading, Reading]:
+    """Return what was counted in 120 s, by the steps around them: up to now, and a look ago."""
+    steps = max(1, KILL_SPAN // step)
+    part = KILL_SPAN / (steps * step)
+
+    def ending(at: int) -> Reading:
+        sums = total(told[max(0, at + 1 - steps) : at + 1])
+        return Reading(sums.control * part, sums.treatment * part, sums.other * part)
+
+    return ending(last), ending(last - 1)
+
+
+def _points(
+    told: tuple[Point, ...] | str, start: datetime, at: datetime, lasting: timedelta
+) -> tuple[Point, ...] | str:
+    if isinstance(told, str):
+        return told
+    earliest = max(start, at - lasting - BEFORE)
+    first = bisect_left(told, earliest, key=_instant)
+    return told[first : bisect_right(told, at, key=_instant)]
+
+
+def _instant(point: Point) -> datetime:
+    return point[0]
+
+
+def _broke(plan: Plan, judged: Judgement, after: timedelta) -> Broke:
+    held = not judged.attributable and plan.ask.on_unattributable is OnFailure.HOLD
+    acts = not (judged.dry_run or held or plan.ask.on_failure is OnFailure.HOLD)
+    return Broke(guardrail=judged.name, after=after, acts=acts, why=f"{judged.value}; {judged.why}")
+
+
+def _floor(span: timedelta, step: timedelta) -> timedelta:
+    return span // step * step
