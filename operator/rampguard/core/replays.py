@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 
 from rampguard.core.baseline import WINDOW, Batches, has_baseline, take, total
 from rampguard.core.counting import spacing
+from rampguard.core.guardrails import judge_threshold
 from rampguard.core.history import Counts
-from rampguard.core.judging import judge
+from rampguard.core.judging import judge, of_families
 from rampguard.core.model import (
     Baseline,
     Evidence,
+    GuardrailType,
     Judgement,
     Measured,
     OnFailure,
@@ -24,7 +26,8 @@ from rampguard.core.model import (
     Verdict,
 )
 from rampguard.core.plan import Plan, families_of
-from rampguard.core.rates import KILL_SPAN
+from rampguard.core.rates import KILL_SPAN, killed_by
+from rampguard.core.screening import alarming
 from rampguard.core.statistics import BATCH
 
 APART = timedelta(hours=6)  # starts of replays, or a soak where that is shorter
@@ -75,13 +78,17 @@ def starts(plan: Plan, counts: Counts) -> tuple[datetime, ...]:
 
 
 def replayed(plan: Plan, counts: Counts, start: datetime) -> Replay:
-    """Judge one soak of the past at all of its looks, at the share that ran then."""
+    """Judge one soak of the past at all looks that can break, at the share that ran then."""
     calm, before = _at_rest(plan, counts.step), min(WINDOW, start - counts.start)
     baselines = taken(calm, counts, start)
     stage = Soaking(since=start, step=calm.last, evidence=Evidence(t0=start, counted_to=start))
+    alarms = alarming(calm, counts, counts.index(start), baselines)
     broke: dict[str, Broke] = {}
-    for at, measured in _looks(calm, counts, start):
-        for one in judge(calm, stage, baselines, at, measured):
+    for n in range(1, _looks(plan, counts) + 1):
+        at, measured = start + n * counts.step, _measured(calm, counts, start, n)
+        if not (alarms(n) or _fires(calm, baselines, at, measured)):
+            continue
+        for one in judge(calm, stage, baselines, at, _counted(calm, counts, start, n, measured)):
             if one.verdict is Verdict.BREACHED and one.name not in broke:
                 broke[one.name] = _broke(plan, one, at - start)
     blind = (b - a for a, b in holes(plan, counts, start, start + plan.soaks[plan.last]))
@@ -142,35 +149,57 @@ def _at_rest(plan: Plan, look: timedelta) -> Plan:
     return replace(plan, values=values, tempo=replace(plan.tempo, look=look))
 
 
-def _looks(plan: Plan, counts: Counts, start: datetime) -> Iterator[tuple[datetime, Measured]]:
-    """Yield what each look of a soak is judged by; bins are as those of the operator."""
-    step, soak = counts.step, plan.soaks[plan.last]
-    per_bin = max(1, spacing(step, soak) // step)
-    skipped = [-(-family.skip // step) for family in plan.families]
-    bins: list[list[Reading]] = [[] for _ in plan.families]
-    first = counts.index(start)
-    for n in range(soak // step):
-        for one, told, skip in zip(bins, counts.counts, skipped, strict=True):
-            grown = told[first + n] if n >= skip else Reading()
-            if n % per_bin == 0:
-                one.append(grown)
-            else:
-                one[-1] = one[-1].plus(grown)
-        at = start + (n + 1) * step
-        evidence = Evidence(t0=start, counted_to=at, counts=tuple(map(tuple, bins)))
-        yield (
-            at,
-            Measured(
-                counted=evidence,
-                silent=tuple("" if one[first + n] else ABSENT for one in counts.present),
-                recent=tuple(_recent(told, first + n, step) for told in counts.counts),
-                points={
-                    one.name: _points(counts.points[one.name], start, at, one.lasting)
-                    for one in plan.ask.guardrails
-                    if one.query
-                },
-            ),
-        )
+def _looks(plan: Plan, counts: Counts) -> int:
+    return plan.soaks[plan.last] // counts.step
+
+
+def _measured(plan: Plan, counts: Counts, start: datetime, n: int) -> Measured:
+    """Return what the n-th look of a soak sees but for what was counted since its start."""
+    now, at = counts.index(start) + n - 1, start + n * counts.step
+    return Measured(
+        silent=tuple("" if one[now] else ABSENT for one in counts.present),
+        recent=tuple(_recent(told, now, counts.step) for told in counts.counts),
+        points={
+            one.name: _points(counts.points[one.name], start, at, one.lasting)
+            for one in plan.ask.guardrails
+            if one.query
+        },
+    )
+
+
+def _counted(plan: Plan, counts: Counts, start: datetime, n: int, measured: Measured) -> Measured:
+    """Return it with what was counted since the start, in bins as those of the operator."""
+    step, first = counts.step, counts.index(start)
+    per_bin = max(1, spacing(step, plan.soaks[plan.last]) // step)
+
+    def bins(told: Batches, skip: timedelta) -> Batches:
+        skipped = -(-skip // step)  # a step in which it begins to count is left out
+        since = (*(Reading() for _ in range(min(n, skipped))), *told[first + skipped : first + n])
+        return tuple(total(since[i : i + per_bin]) for i in range(0, n, per_bin))
+
+    families = zip(plan.families, counts.counts, strict=True)
+    evidence = Evidence(
+        t0=start,
+        counted_to=start + n * step,
+        counts=tuple(bins(told, family.skip) for family, told in families),
+    )
+    return replace(measured, counted=evidence)
+
+
+def _fires(plan: Plan, baselines: tuple[Baseline, ...], at: datetime, measured: Measured) -> bool:
+    """Say whether a kill-switch or a free query breaks now."""
+    known = {one.guardrail: one for one in baselines}
+    for one in plan.ask.guardrails:
+        if one.type is GuardrailType.ERROR_RATE:
+            recent = of_families(plan, one, measured.recent)
+            if killed_by(one, known[one.name], recent, at):
+                return True
+        points = measured.points.get(one.name, "")
+        if one.query and not isinstance(points, str):
+            judged = judge_threshold(plan, one, points, at, at)
+            if judged.verdict is Verdict.BREACHED:
+                return True
+    return False
 
 
 def _recent(told: Batches, last: int, step: timedelta) -> tuple[Reading, Reading]:
