@@ -45,9 +45,10 @@ def headers_of(path: str | None) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def ask(
+def ask(  # noqa: PLR0913 - whom, what, a range, and how to show progress
     server: Server,
     queries: Iterable[PromQL],
+    *,
     start: datetime,
     end: datetime,
     step: timedelta,

@@ -43,7 +43,7 @@ class Counts:
 
     counts[f][i], present[f][i]: what the family f of the plan counted in the step that ends at
     start + (i + 1) * step, and whether any of its series was there at that instant. points: of each
-    Threshold, by name; a text says why there are none.
+    Threshold, by name; a text says why there are none. pods: that count at its end.
     """
 
     start: datetime
@@ -97,7 +97,13 @@ def counted(plan: Plan, labels: Labels, history: History) -> Counts:
     first = max((_first(one) for one in present if any(one)), default=0)
     start = history.start + first * history.step
     arms, label = plan.ask.arms, _label(plan)
-    pods = {one.labels.get(labels.pod, "") for series in told for one in series}
+    recent = history.end - history.step
+    pods = {
+        one.labels[labels.pod]
+        for series in told
+        for one in series
+        if one.points and one.points[-1][0] >= recent
+    }
     return Counts(
         start=start,
         step=history.step,

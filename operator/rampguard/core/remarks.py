@@ -51,10 +51,10 @@ def remarks(plan: Plan, tried: Tried) -> Iterator[Warned]:
 
 
 def effect_text(guardrail: Guardrail, side: int, effect: float) -> str:
-    """Say how large an effect is: a shift of 7 pp, a drop of 10 %, x1.5."""
+    """Say how large an effect is: a shift of 7 pp, a drop of 10%, x1.5."""
     if guardrail.type is GuardrailType.EXPOSURE_BALANCE:
         return f"a shift of {effect * 100:.3g} pp"
-    return f"x{1 + effect:.3g}" if side > 0 else f"a drop of {effect * 100:.3g} %"
+    return f"x{1 + effect:.3g}" if side > 0 else f"a drop of {effect * 100:.3g}%"
 
 
 def _of_start(plan: Plan, tried: Tried) -> Iterator[tuple[Remark, str]]:
@@ -105,7 +105,7 @@ def limit_text(guardrail: Guardrail) -> str:
     if guardrail.type is GuardrailType.EXPOSURE_BALANCE:
         return f"\N{PLUS-MINUS SIGN}{tolerance:g} pp"
     if guardrail.type is GuardrailType.RELATIVE_DROP:
-        return f"-{tolerance:g} %"
+        return f"-{tolerance:g}%"
     return f"x{1 + tolerance / 100:.4g}"
 
 

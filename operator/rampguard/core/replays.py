@@ -28,7 +28,6 @@ from rampguard.core.model import (
 from rampguard.core.plan import Plan, families_of
 from rampguard.core.rates import KILL_SPAN, killed_by
 from rampguard.core.screening import alarming
-from rampguard.core.statistics import BATCH
 
 APART = timedelta(hours=6)  # starts of replays, or a soak where that is shorter
 MOST = 200  # replays
@@ -106,21 +105,12 @@ def taken(plan: Plan, counts: Counts, end: datetime) -> tuple[Baseline, ...]:
         take(
             plan,
             one,
-            [
-                pooled(known[family][first:last], counts.step)
-                for family in families_of(plan.ask, one, plan.tempo)
-            ],
+            [known[family][first:last] for family in families_of(plan.ask, one, plan.tempo)],
+            counts.step,
         )
         for one in plan.ask.guardrails
         if has_baseline(one)
     )
-
-
-def pooled(readings: Batches, step: timedelta) -> Batches:
-    """Return batches of 5 min; step: what divides them. What does not fill the first is left."""
-    merged = BATCH // step
-    first = len(readings) % merged
-    return tuple(total(readings[i : i + merged]) for i in range(first, len(readings), merged))
 
 
 def holes(

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from rampguard.core.baseline import WINDOW, Batches, pair
+from rampguard.core.baseline import WINDOW, Batches, pair, total
 from rampguard.core.budget import budget
 from rampguard.core.history import Counts
 from rampguard.core.judging import judge
@@ -22,8 +22,9 @@ from rampguard.core.model import (
 )
 from rampguard.core.outlook import Outlook, Traffic, first_step, outlooks, split
 from rampguard.core.plan import Plan, families_of
-from rampguard.core.replays import Broke, Replay, pooled
+from rampguard.core.replays import Broke, Replay
 from rampguard.core.statistics import (
+    BATCH,
     Arm,
     Overdispersion,
     Pair,
@@ -121,7 +122,7 @@ def _clearing(
 
     It is shown what is expected at the new share.
     """
-    begin = datetime.min
+    begin = datetime.min.replace(tzinfo=UTC)
     stage = Soaking(since=begin, step=plan.last, evidence=Evidence(t0=begin, counted_to=begin))
 
     @cache
@@ -149,11 +150,11 @@ def _spreads(
     known = dict(zip(plan.families, counts.counts, strict=True))
     told = [known[family] for family in families_of(plan.ask, guardrail, plan.tempo)]
     if guardrail.type is GuardrailType.EXPOSURE_BALANCE and told:
-        shares = _chances(pooled(told[0], counts.step))
+        shares = _chances(_pooled(told[0], counts.step))
         yield _spread("share", Phi(value=1.0), phi_two_sample(shares))
     if baseline is None:
         return
-    hits, units = (pooled(one[day:], counts.step) for one in told)
+    hits, units = (_pooled(one[day:], counts.step) for one in told)
     pairs = tuple(map(pair, hits, units))
     if guardrail.type is GuardrailType.RELATIVE_DROP:
         yield _spread("drop", baseline.phi_arms, phi_counts(pairs))
@@ -172,6 +173,13 @@ def _spread(part: str, used: Phi, found: Overdispersion) -> Spread:
 def _chances(new: Batches) -> tuple[Pair, ...]:
     """Return each new assignment as a chance to be treated."""
     return tuple(Pair(Arm(), Arm(one.treatment, one.total)) for one in new)
+
+
+def _pooled(readings: Batches, step: timedelta) -> Batches:
+    """Return batches of 5 min; step: what divides them. What does not fill the first is left."""
+    merged = BATCH // step
+    first = len(readings) % merged
+    return tuple(total(readings[i : i + merged]) for i in range(first, len(readings), merged))
 
 
 def _extremes(counts: Counts, guardrail: Guardrail) -> tuple[float, float] | None:
