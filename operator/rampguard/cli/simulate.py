@@ -1,5 +1,6 @@
 """`simulate -f`: a ramp on the past days of Prometheus, before any write."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -133,11 +134,10 @@ def _tried(plan: Plan, counts: Counts) -> Backtest:
 
 def _progress(items: Iterable[Item], label: str) -> Iterator[Item]:
     """Yield items, and show on a terminal how far it has come."""
-    stream = click.get_text_stream("stderr")
-    if not stream.isatty():
+    if not sys.stderr.isatty():
         yield from items
         return
-    with click.progressbar(items, label=f"{label:<18}", file=stream) as shown:
+    with click.progressbar(items, label=f"{label:<18}", file=sys.stderr) as shown:
         yield from shown
 
 

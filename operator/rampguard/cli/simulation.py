@@ -5,20 +5,20 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from rampguard.cli.effects import PARTS, Shown, shown
 from rampguard.cli.symbols import Symbols
 from rampguard.cli.text import Line, Span, Tone, columns, line
 from rampguard.core.backtest import Backtest
 from rampguard.core.durations import show_duration
 from rampguard.core.history import is_of
 from rampguard.core.model import GateKind, Guardrail, GuardrailType
-from rampguard.core.outlook import Found, Outlook, Visible
+from rampguard.core.outlook import Found, Visible
 from rampguard.core.plan import Plan
 from rampguard.core.remarks import limit_text
 from rampguard.core.trials import Spread, Tried
 
 WIDE = 100  # columns of a sentence
-PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
-PARTS = {"history": "", "concurrent": "  between the arms"}  # under the name of the guardrail
+LATE = "*"
 
 
 def simulation(plan: Plan, told: Backtest, symbols: Symbols) -> list[Line]:
@@ -29,7 +29,7 @@ def simulation(plan: Plan, told: Backtest, symbols: Symbols) -> list[Line]:
         *_alarms(plan, told),
         *_compared(told),
         *_sight(plan, told),
-        *_findings(told),
+        *_findings(plan, told),
         *_remarks(told, symbols),
         line("Nothing was changed."),
     ]
@@ -148,7 +148,7 @@ def _counted(tried: Tried) -> Iterator[tuple[str, ...]]:
     for i, spread in enumerate(tried.spreads if base else ()):
         assert base is not None  # noqa: S101 - the spreads are of it
         counted, rate = _baseline(tried.guardrail, base.hits, base.exposure, base.rate)
-        under = PARTS.get(spread.part, "") if i else name
+        under = f"  {PARTS.get(spread.part, '')}" if i else name
         yield under, *((counted, rate) if i == 0 else ("", "")), *_phi(spread)
 
 
@@ -169,75 +169,68 @@ def _phi(spread: Spread) -> tuple[str, str]:
 
 
 def _sight(plan: Plan, told: Backtest) -> list[Line]:
-    shown = [one for one in told.tried if one.outlooks]
-    if not shown:
+    """Return what is visible by when."""
+    parts = [(one, i, part) for one in told.tried for i, part in enumerate(shown(one))]
+    if not parts:
         return []
-    instants = [one.after for one in shown[0].outlooks[0].visible]
-    head = ["GUARDRAIL", "LIMIT", *(f"BY {show_duration(one)}" for one in instants)]
-    rows = []
-    for tried in shown:
-        clears = show_duration(tried.clears) if tried.clears else "never"
-        for i, outlook in enumerate(_different(tried.outlooks)):
-            name = tried.guardrail.name if i == 0 else PARTS.get(outlook.part, f"  {outlook.part}")
-            seen = (_visible(tried.guardrail, outlook, one) for one in outlook.visible)
-            rows.append((name, limit_text(tried.guardrail), *seen, "" if i else clears))
+    instants = [one.after for one in parts[0][2].outlook.visible]
+    rows = [
+        (
+            _name(part, i),
+            limit_text(part.guardrail),
+            *(_visible(part, seen) for seen in part.outlook.visible),
+            "" if i else _time(one.clears, plan),
+        )
+        for one, i, part in parts
+    ]
+    head = ("GUARDRAIL", "LIMIT", *(f"BY {show_duration(one)}" for one in instants))
     title = _title(
         "What this traffic can show",
         f"  at {plan.ask.to}%, as in the last day: the smallest effect in half / 9 of 10 ramps",
     )
-    return [title, *_table([*head, "PROVEN HARMLESS"], rows)]
+    return [title, *_table((*head, "HARMLESS, PROVEN AFTER"), rows)]
 
 
-def _different(outlooks: tuple[Outlook, ...]) -> tuple[Outlook, ...]:
-    """Return the outlooks without a second side of a share that sees the same."""
-    first, *more = outlooks
-    same = [one for one in more if one.part != "upper" or one.visible != first.visible]
-    return (first, *same)
+def _name(part: Shown, index: int) -> str:
+    return f"  {part.part}" if index else part.guardrail.name
 
 
-def _visible(guardrail: Guardrail, outlook: Outlook, seen: Visible) -> str:
-    both = [_effect(guardrail, outlook.side, one) for one in (seen.half, seen.ninety)]
-    return " / ".join(both) if math.isfinite(seen.half) else "nothing"
+def _visible(part: Shown, seen: Visible) -> str:
+    if not math.isfinite(seen.half):
+        return "nothing"
+    return f"{part.effect(seen.half)} / {part.effect(seen.ninety)}"
 
 
-def _effect(guardrail: Guardrail, side: int, effect: float) -> str:
-    if not math.isfinite(effect):
-        return "-"
-    if guardrail.type is GuardrailType.EXPOSURE_BALANCE:
-        return f"{PLUS_MINUS}{effect * 100:.1f} pp"
-    return f"x{1 + effect:.2f}" if side > 0 else f"-{effect * 100:.1f}%"
-
-
-def _findings(told: Backtest) -> list[Line]:
+def _findings(plan: Plan, told: Backtest) -> list[Line]:
     """Return after how long harm of a size is found."""
-    rows = []
-    for tried in (one for one in told.tried if one.outlooks):
-        for i, outlook in enumerate(_different(tried.outlooks)):
-            name = tried.guardrail.name if i == 0 else PARTS.get(outlook.part, f"  {outlook.part}")
-            rows.append((name, *(_found(tried.guardrail, outlook, f) for f in outlook.found)))
+    rows = [
+        (_name(part, i), *(_found(plan, part, found) for found in part.outlook.found))
+        for one in told.tried
+        for i, part in enumerate(shown(one))
+    ]
     if not rows:
         return []
     widest = max(len(row) for row in rows)
+    late = any(LATE in cell for row in rows for cell in row)
+    after = f"; {LATE} after the soak of {show_duration(plan.soaks[plan.last])}" if late else ""
     even = [(*row, *("" for _ in range(widest - len(row)))) for row in rows]
     return [
-        _title("Harm is rolled back after", "  half / 9 of 10 of such ramps"),
+        _title("Harm is rolled back after", f"  half / 9 of 10 of such ramps{after}"),
         *columns([[Span(f"  {row[0]}"), *map(Span, row[1:])] for row in even]),
         (),
     ]
 
 
-def _found(guardrail: Guardrail, outlook: Outlook, found: Found) -> str:
-    if guardrail.type is GuardrailType.EXPOSURE_BALANCE:
-        harm = f"{PLUS_MINUS}{found.effect * 100:.3g} pp"
-    elif outlook.side > 0:
-        harm = f"x{1 + found.effect:.3g}"
-    else:
-        harm = f"-{found.effect * 100:.3g}%"
-    return f"{harm}: {_time(found.half)} / {_time(found.ninety)}"
+def _found(plan: Plan, part: Shown, found: Found) -> str:
+    times = f"{_time(found.half, plan)} / {_time(found.ninety, plan)}"
+    return f"{part.effect(found.effect)}: {times}"
 
 
-def _time(span: timedelta | None) -> str:
-    return show_duration(span) if span else "never"
+def _time(span: timedelta | None, plan: Plan) -> str:
+    """Return a time; a star where the soak is over before."""
+    if span is None:
+        return "never"
+    return show_duration(span) + (LATE if span > plan.soaks[plan.last] else "")
 
 
 def _remarks(told: Backtest, symbols: Symbols) -> Iterator[Line]:

@@ -53,8 +53,8 @@ def remarks(plan: Plan, tried: Tried) -> Iterator[Warned]:
 def effect_text(guardrail: Guardrail, side: int, effect: float) -> str:
     """Say how large an effect is: a shift of 7 pp, a drop of 10%, x1.5."""
     if guardrail.type is GuardrailType.EXPOSURE_BALANCE:
-        return f"a shift of {effect * 100:.3g} pp"
-    return f"x{1 + effect:.3g}" if side > 0 else f"a drop of {effect * 100:.3g}%"
+        return f"a shift of {effect * 100:.2g} pp"
+    return f"x{1 + effect:.3g}" if side > 0 else f"a drop of {effect * 100:.2g}%"
 
 
 def _of_start(plan: Plan, tried: Tried) -> Iterator[tuple[Remark, str]]:
