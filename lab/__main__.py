@@ -78,7 +78,9 @@ def status() -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--hours", default=25, show_default=True, type=click.IntRange(1, 24 * 60))
-@click.option("--every", default=30, show_default=True, type=click.IntRange(1, 300), help="Seconds.")
+@click.option(
+    "--every", default=30, show_default=True, type=click.IntRange(1, 300), help="Seconds."
+)
 @click.option("--users", default=3.0, show_default=True, help="New ones per second, in the mean.")
 @click.option("--share", default=10, show_default=True, type=click.IntRange(0, 100))
 @click.option("--seed", default=1, show_default=True)

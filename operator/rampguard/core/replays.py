@@ -3,8 +3,9 @@
 Nothing was changed then: each rollback of a replay is a false one, or an incident that was there.
 """
 
+import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -71,7 +72,7 @@ def starts(plan: Plan, counts: Counts) -> tuple[datetime, ...]:
     room = counts.span - soak - lead
     if room < NONE:
         return ()
-    apart = max(step, _floor(max(min(APART, soak), room / MOST), step))
+    apart = max(_floor(min(APART, soak), step), math.ceil(room / (MOST - 1) / step) * step, step)
     latest = counts.start + _floor(counts.span - soak, step)
     return tuple(latest - i * apart for i in reversed(range(room // apart + 1)))
 
@@ -85,7 +86,7 @@ def replayed(plan: Plan, counts: Counts, start: datetime) -> Replay:
     broke: dict[str, Broke] = {}
     for n in range(1, _looks(plan, counts) + 1):
         at, measured = start + n * counts.step, _measured(calm, counts, start, n)
-        if not (alarms(n) or _fires(calm, baselines, at, measured)):
+        if not (alarms(n, broke) or _fires(calm, baselines, at, measured, broke)):
             continue
         for one in judge(calm, stage, baselines, at, _counted(calm, counts, start, n, measured)):
             if one.verdict is Verdict.BREACHED and one.name not in broke:
@@ -176,10 +177,18 @@ def _counted(plan: Plan, counts: Counts, start: datetime, n: int, measured: Meas
     return replace(measured, counted=evidence)
 
 
-def _fires(plan: Plan, baselines: tuple[Baseline, ...], at: datetime, measured: Measured) -> bool:
-    """Say whether a kill-switch or a free query breaks now."""
+def _fires(
+    plan: Plan,
+    baselines: tuple[Baseline, ...],
+    at: datetime,
+    measured: Measured,
+    broke: Container[str],
+) -> bool:
+    """Say whether a kill-switch or a free query breaks now that is not broken yet."""
     known = {one.guardrail: one for one in baselines}
     for one in plan.ask.guardrails:
+        if one.name in broke:
+            continue
         if one.type is GuardrailType.ERROR_RATE:
             recent = of_families(plan, one, measured.recent)
             if killed_by(one, known[one.name], recent, at):

@@ -4,7 +4,7 @@ What is weighed over onsets never exceeds its largest term: where no window sinc
 the threshold at the margin by itself, no guardrail is breached. The judge has the last word.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate
@@ -55,10 +55,10 @@ class _Screen:
 
 def alarming(
     plan: Plan, counts: Counts, first: int, baselines: Sequence[Baseline]
-) -> Callable[[int], bool]:
-    """Return whether the n-th look of a soak that begins with a step can break, from 1 on.
+) -> Callable[[int, Container[str]], bool]:
+    """Return whether the n-th look of a soak, from 1 on, can break what is not broken yet.
 
-    Of counters; a kill-switch and free queries are not looked at.
+    first: the step with which the soak begins. A kill-switch and free queries are not looked at.
     """
     soak, step = plan.soaks[plan.last], counts.step
     bin_steps, steps = max(1, spacing(step, soak) // step), soak // step
@@ -66,11 +66,15 @@ def alarming(
     sums = {f: _summed(f, bins[first : first + steps], step) for f, bins in told}
     known = {one.guardrail: one for one in baselines}
     screens = tuple(
-        screen
+        (one.name, screen)
         for one in plan.ask.guardrails
         for screen in _screens(plan, one, known.get(one.name), sums)
     )
-    return lambda n: any(screen.alarms(n, bin_steps) for screen in screens)
+
+    def alarms(n: int, broke: Container[str]) -> bool:
+        return any(name not in broke and screen.alarms(n, bin_steps) for name, screen in screens)
+
+    return alarms
 
 
 def _summed(family: Family, bins: Batches, step: timedelta) -> _Sums:
