@@ -20,7 +20,7 @@ def of_simulation(plan: Plan, told: Backtest) -> Facts:
         "kind": "Simulation",
         "name": plan.ask.ref.name,
         "namespace": plan.ask.ref.namespace,
-        "env": plan.ask.env,
+        "env": str(plan.ask.env),
         "from": plan.ask.origin,
         "steps": [
             {"share": value, "soak": show_duration(soak), "findings": list(map(show_duration, due))}
@@ -44,7 +44,7 @@ def of_simulation(plan: Plan, told: Backtest) -> Facts:
         },
         "guardrails": [_guardrail(one) for one in told.tried],
         "warnings": [
-            {"guardrail": one.guardrail, "reason": one.remark, "message": one.message}
+            {"guardrail": one.guardrail, "reason": str(one.remark), "message": one.message}
             for one in told.warnings
         ],
         "changed": False,
@@ -72,7 +72,7 @@ def _replay(one: Replay) -> Facts:
 def _guardrail(one: Tried) -> Facts:
     return {
         "name": one.guardrail.name,
-        "type": one.guardrail.type,
+        "type": str(one.guardrail.type),
         "dryRun": one.guardrail.dry_run,
         "tolerance": one.guardrail.tolerance,
         "promised": one.promised,

@@ -94,7 +94,9 @@ def counted(plan: Plan, labels: Labels, history: History) -> Counts:
     }
     told = tuple(ours[_query(plan, family.selector, labels)] for family in plan.families)
     present = tuple(_present(series, history) for series in told)
-    first = max((_first(one) for one in present if any(one)), default=0)
+    # Where nothing at all was counted there is no history.
+    none = (history.end - history.start) // history.step if told else 0
+    first = max((one.index(True) for one in present if any(one)), default=none)
     start = history.start + first * history.step
     arms, label = plan.ask.arms, _label(plan)
     recent = history.end - history.step
@@ -153,10 +155,6 @@ def _present(series: Sequence[Series], history: History) -> tuple[bool, ...]:
     have = {at for one in series for at, _ in one.points}
     steps = (history.end - history.start) // history.step
     return tuple(history.start + i * history.step in have for i in range(steps + 1))
-
-
-def _first(present: Sequence[bool]) -> int:
-    return next(i for i, there in enumerate(present) if there)
 
 
 def _points(found: Sequence[Series], start: datetime) -> tuple[Point, ...] | str:
