@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +46,17 @@ def span(_: click.Context, __: click.Parameter, told: str | None) -> timedelta |
     if duration <= timedelta(0):
         raise click.BadParameter(f"{told[:20]} is not above 0s")
     return duration
+
+
+def instant(_: click.Context, __: click.Parameter, told: str | None) -> datetime | None:
+    """Return a time such as 2026-11-24T12:00:00Z; one without a zone is UTC."""
+    if told is None:
+        return None
+    try:
+        at = datetime.fromisoformat(told)
+    except ValueError as error:
+        raise click.BadParameter(f"{told[:40]!r} is no time such as 2026-11-24T12:00Z") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _names(ctx: click.Context, param: click.Parameter, begun: str) -> Any:

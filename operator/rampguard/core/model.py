@@ -279,7 +279,7 @@ class Evidence:
     size: timedelta = timedelta(0)  # of a bin, as it was at T0; 0: as the plan says now
     onsets: int = 0  # as there were to be at T0; 0: as the plan says now
     counts: tuple[tuple[Reading, ...], ...] = ()
-    breached: tuple[str, ...] = ()  # names latched for the soak
+    breached: tuple[str, ...] = ()  # tokens latched for the soak
     blind_since: datetime | None = None  # None: the last look could see
     blind_total: timedelta = timedelta(0)
     unproven_since: datetime | None = None  # None: every pod still runs the value
@@ -407,7 +407,8 @@ class Applying:
     progress: Progress
     written: tuple[str, ...] = ()
     killed: tuple[Judgement, ...] = ()  # kill-switches that fired: latched until a person answers
-    accepted: tuple[str, ...] = ()  # guardrails whose kill-switch a person overruled
+    accepted: tuple[str, ...] = ()  # tokens of the kill-switches that a person overruled
+    templates: tuple[str, ...] = ()  # hash of each target's pod template; empty: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,7 +426,9 @@ class Soaking:
     since: datetime
     step: int
     evidence: Evidence
-    accepted: tuple[str, ...] = ()  # guardrails whose breach a person accepted
+    accepted: tuple[str, ...] = ()  # tokens of the harm that a person accepted
+    # Of guardrails that somebody changed: the instant from which their evidence counts.
+    anew: tuple[tuple[str, datetime], ...] = ()
     templates: tuple[str, ...] = ()  # hash of each target's pod template when last seen
     rules: str = ""  # digest of the guardrails that the evidence is for
     changed_at: datetime | None = None  # of a template by somebody else, and not accepted yet
@@ -510,12 +513,16 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A question to a person; generation: of the spec when it opened, older approvals are stale."""
+    """A question to a person; generation: of the spec when it opened, older approvals are stale.
+
+    about: tokens of the harm that it is about; an approval accepts these and no other.
+    """
 
     name: str
     since: datetime
     why: str
     generation: int
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
