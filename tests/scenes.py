@@ -211,8 +211,8 @@ def lagging(proven: int = 3, why: str = "Pending: Unschedulable") -> Coverage:
     return covered(proven, 4, others=1, lagging=(Lag("api-x", why),))
 
 
-def gate(name: str, generation: int = 1) -> Gate:
-    return Gate(name=name, since=T, why="why", generation=generation)
+def gate(name: str, generation: int = 1, *, about: tuple[str, ...] = ()) -> Gate:
+    return Gate(name=name, since=T, why="why", generation=generation, about=about)
 
 
 def watch(

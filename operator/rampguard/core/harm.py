@@ -84,12 +84,11 @@ def _as_latched(judgement: Judgement, before: tuple[Part, ...], left: frozenset[
     if not missing:
         return judgement
     # A kill-switch that no longer fires has no numbers any more: those of its breach are shown.
-    now = {p.name: p for p in (*before, *judgement.parts)}
-    names = {p.name for p in judgement.parts} | {one.partition("/")[2] for one in missing}
+    gone = {p.name: p for p in before if f"{judgement.name}/{p.name}" in missing}
+    known = {p.name: p for p in judgement.parts}
     parts = tuple(
         replace(p, verdict=Verdict.BREACHED) if f"{judgement.name}/{name}" in missing else p
-        for name, p in now.items()
-        if name in names
+        for name, p in {**gone, **known}.items()
     )
     shown = replace(judgement, parts=parts)
     if judgement.verdict is Verdict.BREACHED:

@@ -13,7 +13,7 @@ from functools import cache
 from rampguard.core.counting import batches
 from rampguard.core.model import Arms, Guardrail, Point, PromQL, Reading, Series
 from rampguard.core.plan import Plan, families_of
-from rampguard.core.promql import per_process, with_matchers
+from rampguard.core.promql import with_matchers
 
 # What Kubernetes makes hashes and suffixes of: no vowels, nothing that looks like another.
 SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
@@ -110,7 +110,15 @@ def counted(plan: Plan, labels: Labels, history: History) -> Counts:
         start=start,
         step=history.step,
         counts=tuple(
-            batches(one, label, arms, start=start, end=history.end, step=history.step)
+            batches(
+                one,
+                label,
+                arms,
+                start=start,
+                end=history.end,
+                step=history.step,
+                pod=labels.pod,
+            )
             for one in told
         ),
         present=tuple(one[first + 1 :] for one in present),
@@ -125,8 +133,7 @@ def counted(plan: Plan, labels: Labels, history: History) -> Counts:
 
 
 def _query(plan: Plan, selector: PromQL, labels: Labels) -> PromQL:
-    ours = with_matchers(selector, {labels.namespace: plan.ask.ref.namespace})
-    return per_process(ours, (labels.pod, "instance", _label(plan)))
+    return with_matchers(selector, {labels.namespace: plan.ask.ref.namespace})
 
 
 def _label(plan: Plan) -> str:

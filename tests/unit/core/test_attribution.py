@@ -191,5 +191,5 @@ def test_a_threshold_that_broke_late_asks_too() -> None:
     late = replace(look(10 * HOUR), judgements=(judged(BREACHED, "p95", attributable=False),))
     decision = watched(plan(), late)
     assert decision.state.gates == (
-        replace(gate("breach"), since=T + 10 * HOUR, why=decision.because.message),
+        replace(gate("breach", about=("p95",)), since=T + 10 * HOUR, why=decision.because.message),
     )

@@ -548,7 +548,7 @@ def test_harm_that_the_ramp_may_not_have_caused_asks_a_person() -> None:
 def test_a_breach_that_a_person_accepted_no_longer_counts() -> None:
     asked = plan(on_failure=OnFailure.HOLD, approve="breach", generation=2)
     evidence = replace(soaking().evidence, breached=("share",))
-    was = state(soaking(evidence=evidence), gates=(gate("breach"),))
+    was = state(soaking(evidence=evidence), gates=(gate("breach", about=("share",)),))
     decision = decide(asked, was, seen(looks=(look(HOUR, BREACHED),), after=HOUR))
     assert decision.state.gates == ()
     assert decision.because.reason is Reason.SOAKING
@@ -582,7 +582,7 @@ def test_a_lost_proof_leaves_its_time_out_of_the_evidence() -> None:
     back = decide(plan(), lost.state, seen(after=HOUR)).state.stage
     assert isinstance(back, Soaking)
     assert back.evidence.unproven_since is None
-    assert back.evidence.counted_to == seen(after=HOUR).now + timedelta(seconds=15)
+    assert back.evidence.counted_to == seen(after=HOUR).now + timedelta(seconds=30)
 
 
 def test_a_template_that_somebody_changed_is_told_and_proven_anew() -> None:
@@ -601,7 +601,8 @@ def test_a_changed_limit_begins_the_evidence_anew() -> None:
     decision = decide(plan(guardrails=wider), state(soaking()), saw)
     stage = decision.state.stage
     assert isinstance(stage, Soaking)
-    assert stage.evidence.t0 == saw.now + timedelta(seconds=15)
+    anew = saw.now + timedelta(seconds=30)
+    assert stage.anew == (("p95", anew), ("share", anew))
     assert Reason.GUARDRAIL_CHANGED in [n.reason for n in decision.notes]
 
 

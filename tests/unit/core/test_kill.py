@@ -13,6 +13,7 @@ from rampguard.core.model import (
     Decision,
     Judgement,
     OnFailure,
+    Part,
     Phase,
     Phi,
     RollingBack,
@@ -56,6 +57,7 @@ from scenes import (
 
 BREACHED, UNSURE = Verdict.BREACHED, Verdict.INCONCLUSIVE
 AT = T + 10 * MINUTE
+KILL = "errors/kill-switch"
 HOLD = OnFailure.HOLD
 OUR = plan(guardrails=(ERRORS, SHARE))
 FIRED = killed_by(ERRORS, ERRORS_BEFORE, recent(600, 1_000), AT)
@@ -181,7 +183,8 @@ def test_what_fired_in_a_soak_stays_a_question_when_errors_are_gone() -> None:
     first = watched(our, look_at(10 * MINUTE, FIRED))
     again = watched(our, look_at(11 * MINUTE, errors_judged(UNSURE)), was=first.state)
     assert [g.name for g in again.state.gates] == ["breach"]
-    assert again.state.stage.evidence.breached == ("errors",)
+    assert again.state.stage.evidence.breached == (KILL,)
+    assert again.because.message == "errors 60.0%, limit 5.0% of all requests or less"
 
 
 # --- while a value is being written and proven ---
@@ -254,7 +257,7 @@ def test_one_that_a_person_accepted_is_not_asked_about_again(kills) -> None:
     first = prove(FIRED, on_failure=HOLD)
     yes = {"on_failure": HOLD, "approve": "breach", "generation": 2}
     approved = prove(*kills, was=first.state, after=2, **yes)
-    assert (approved.state.stage.accepted, approved.state.stage.killed) == (("errors",), ())
+    assert (approved.state.stage.accepted, approved.state.stage.killed) == ((KILL,), ())
     again = prove(FIRED, was=approved.state, after=3, **yes)
     assert again.state.gates == ()
     assert isinstance(again.state.stage, Applying)
@@ -262,16 +265,46 @@ def test_one_that_a_person_accepted_is_not_asked_about_again(kills) -> None:
 
 
 def test_what_a_person_accepted_is_accepted_in_the_soak_that_follows() -> None:
-    accepted = state(applying(accepted=("errors",)))
+    accepted = state(applying(accepted=(KILL,)))
     stage = prove(FIRED, was=accepted, proven=True).state.stage
     assert isinstance(stage, Soaking)
-    assert stage.accepted == ("errors",)
+    assert stage.accepted == (KILL,)
+
+
+def test_a_switch_that_was_overruled_leaves_the_rest_of_its_guardrail_on() -> None:
+    stage = soaking(accepted=(KILL,))
+    our = plan(guardrails=(ERRORS,))
+    assert isinstance(watched(our, look_at(10 * MINUTE, FIRED), stage=stage).state.stage, Soaking)
+    parts = (Part(name="concurrent", verdict=BREACHED, value="9"), *FIRED.parts)
+    worse = replace(FIRED, parts=parts)
+    decision = watched(our, look_at(10 * MINUTE, worse), stage=stage)
+    assert isinstance(decision.state.stage, RollingBack)
+    assert decision.because.message.startswith("errors 9,")
+
+
+def test_another_switch_that_fires_while_one_is_asked_about_asks_about_both() -> None:
+    first = prove(FIRED, on_failure=HOLD)
+    other = replace(FIRED, name="other", value="70.0%")
+    again = prove(FIRED, other, was=first.state, on_failure=HOLD, after=2)
+    (asked,) = again.state.gates
+    assert (asked.name, asked.about) == ("breach-2", (KILL, "other/kill-switch"))
+    assert "errors 60.0%" in asked.why
+    assert "other 70.0%" in asked.why
+    assert [n.key.split("/")[1] for n in told(again, Reason.GUARDRAIL_BREACHED)] == ["other"]
+    late = {"on_failure": HOLD, "approve": "breach", "generation": 2}
+    assert prove(was=again.state, after=3, **late).state.gates == again.state.gates
+
+
+def test_a_switch_that_fires_while_slow_pods_are_asked_about_asks_anew() -> None:
+    asked = state(applying(), gates=(gate("breach"),))
+    decision = prove(FIRED, was=asked, on_failure=HOLD)
+    assert [(g.name, g.about) for g in decision.state.gates] == [("breach-2", (KILL,))]
 
 
 def test_one_accepted_leaves_another() -> None:
     """Each guardrail is asked about by its name."""
     other = replace(FIRED, name="other")
-    decision = prove(FIRED, other, was=state(applying(accepted=("errors",))))
+    decision = prove(FIRED, other, was=state(applying(accepted=(KILL,))))
     assert isinstance(decision.state.stage, RollingBack)
     assert decision.state.rollback.because.message.startswith("other ")
 
@@ -280,7 +313,7 @@ def test_an_acceptance_of_two_is_of_both() -> None:
     other = replace(FIRED, name="other")
     first = prove(FIRED, other, on_failure=HOLD)
     approved = prove(was=first.state, after=2, on_failure=HOLD, approve="breach", generation=2)
-    assert approved.state.stage.accepted == ("errors", "other")
+    assert approved.state.stage.accepted == (KILL, "other/kill-switch")
 
 
 def test_what_fired_first_is_what_is_told() -> None:

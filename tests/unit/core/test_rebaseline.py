@@ -11,6 +11,7 @@ from rampguard.core.conditions import phase_of, render
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Applying,
+    Baseline,
     Decision,
     Ended,
     Evidence,
@@ -36,7 +37,6 @@ from rate_scenes import (
     errors_judged,
     judged_at,
     look_at,
-    one,
     part,
     unlabelled,
 )
@@ -47,6 +47,7 @@ from scenes import (
     SECOND,
     SHARE,
     T,
+    applying,
     covered,
     gate,
     judged,
@@ -61,7 +62,7 @@ from scenes import (
 )
 
 WITHIN, UNSURE, BREACHED = Verdict.WITHIN_TOLERANCE, Verdict.INCONCLUSIVE, Verdict.BREACHED
-SCRAPE = 15 * SECOND
+SCRAPE, GRID = 15 * SECOND, 30 * SECOND
 BEFORE = replace(ERRORS_BEFORE, phi_history=Phi(value=3.0, batch=HOUR))
 OUR = plan(guardrails=(ERRORS, SHARE))
 YES = plan(guardrails=(ERRORS, SHARE), approve="rebaseline", generation=2)
@@ -149,7 +150,7 @@ def test_a_second_change_asks_no_second_time_and_counts_from_there() -> None:
 def test_the_time_without_a_whole_proof_is_no_part_of_a_new_baseline() -> None:
     first = go(HOUR, was=begun(), both=ROLLING)
     back = go(HOUR + 7 * MINUTE, was=first.state)
-    assert stage_of(back).changed_at == T + HOUR + 7 * MINUTE + SCRAPE
+    assert stage_of(back).changed_at == T + HOUR + 7 * MINUTE + GRID
 
 
 # --- while it is asked ---
@@ -278,7 +279,7 @@ def test_an_approval_while_the_change_rolls_out_begins_with_the_proof() -> None:
     proven = go(5 * HOUR, was=approved.state, our=YES)
     told = stage_of(proven).rebased
     counted = stage_of(proven).evidence.counted_to
-    assert counted == T + 5 * HOUR + SCRAPE
+    assert counted == T + 5 * HOUR + GRID
     assert told.until - counted >= HOUR - QUARTER
     assert told.until == T + 6 * HOUR + QUARTER
 
@@ -412,22 +413,13 @@ def moved(was: State, after: timedelta = 6 * HOUR) -> Decision:
     return go(after, was=replace(was, stage=replace(was.stage, rules="other")))
 
 
-def test_a_moved_limit_keeps_a_baseline_that_was_taken_whole() -> None:
-    """Its bins go with the evidence; without it history would be compared with nothing."""
-    decision = moved(soaked())
-    (found,) = decision.state.baselines
-    assert (found.hits, found.exposure) == (240, 4_000)
-    assert stage_of(decision).rebased is None
-    history = part(judged_at(one(ERRORS), (), found, stage=stage_of(decision)), "history")
-    assert history.counts.endswith("240 of 4000")
-
-
-def test_a_moved_limit_lets_a_baseline_that_is_being_taken_begin_anew() -> None:
-    decision = moved(soaked(until=T + 7 * HOUR))
-    t0 = T + 6 * HOUR + SCRAPE
+@pytest.mark.parametrize("until", [T + 2 * HOUR, T + 7 * HOUR], ids=["whole", "being taken"])
+def test_a_moved_limit_leaves_a_new_baseline_and_its_bins_as_they_are(until: datetime) -> None:
+    was = soaked(until=until)
+    decision = moved(was)
     assert decision.state.baselines == (BEFORE,)
-    assert stage_of(decision).evidence.t0 == t0
-    assert stage_of(decision).rebased == Rebased(t0, t0 + HOUR)
+    assert stage_of(decision).rebased == was.stage.rebased
+    assert stage_of(decision).evidence == was.stage.evidence
 
 
 def test_a_moved_limit_leaves_a_question_open() -> None:
@@ -435,8 +427,72 @@ def test_a_moved_limit_leaves_a_question_open() -> None:
     assert names(decision) == ["rebaseline"]
     assert stage_of(decision).changed_at == T + HOUR
     approved = go(7 * HOUR, was=decision.state, our=YES)
-    t0 = stage_of(approved).evidence.t0
-    assert stage_of(approved).rebased == Rebased(t0, t0 + HOUR)
+    assert stage_of(approved).rebased == Rebased(T + HOUR, T + 7 * HOUR)
+
+
+# --- a change that is seen with harm, or before the soak ---
+
+HARM = (errors_judged(BREACHED), judged(WITHIN))
+
+
+def test_a_look_of_the_pass_that_sees_the_change_is_not_used() -> None:
+    """It compared another program with the history of this one."""
+    decision = go(HOUR, *HARM, was=begun(), both=CHANGED)
+    assert names(decision) == ["rebaseline"]
+    assert stage_of(decision).evidence == begun().stage.evidence
+    acts = go(HOUR + MINUTE, *HARM, was=decision.state, both=CHANGED)
+    assert isinstance(acts.state.stage, RollingBack)
+
+
+# fmt: off
+USED: dict[str, tuple[tuple[Baseline, ...], tuple[Workload, ...]]] = {
+    "nothing is compared with history": ((), CHANGED),
+    "the pods cannot be read": ((BEFORE,), pair(template="t2", coverage=covered(unreadable="403"))),
+    "nothing changed": ((BEFORE,), pair()),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("baselines", "both"), USED.values(), ids=USED)
+def test_a_look_is_used_where_no_change_spoils_it(baselines, both) -> None:
+    was = replace(begun(), baselines=baselines)
+    assert isinstance(go(HOUR, *HARM, was=was, both=both).state.stage, RollingBack)
+
+
+def proven_after(was: tuple[str, ...], baselines: tuple[Baseline, ...] = (BEFORE,)) -> Decision:
+    """Return the begin of a soak at template t2 of api, t1 of worker."""
+    both = (replace(CHANGED[0], revision="42"), pair()[1])
+    return decide(OUR, state(applying(templates=was), baselines=baselines), seen(*both))
+
+
+def test_a_change_before_the_proof_holds_history_from_the_start() -> None:
+    decision = proven_after(("t1", "t1"))
+    stage = stage_of(decision)
+    assert stage.changed_at == stage.since == stage.evidence.t0
+    assert names(decision) == ["rebaseline"]
+    (note,) = told(decision, Reason.TEMPLATE_CHANGED)
+    assert note.message == (
+        "somebody changed the pod template of api (revision 42) while the value was written"
+    )
+    after = go(HOUR, *BOTH, was=decision.state, both=(CHANGED[0], pair()[1]))
+    assert not told(after, Reason.TEMPLATE_CHANGED)
+
+
+def test_a_change_before_the_proof_is_told_where_nobody_compares() -> None:
+    decision = proven_after(("t1", "t1"), ())
+    assert told(decision, Reason.TEMPLATE_CHANGED)
+    assert (names(decision), stage_of(decision).changed_at) == ([], None)
+
+
+@pytest.mark.parametrize("was", [(), ("", ""), ("t2", "t1")], ids=["unknown", "gone", "the same"])
+def test_without_a_change_before_the_proof_history_counts(was) -> None:
+    decision = proven_after(was)
+    assert not told(decision, Reason.TEMPLATE_CHANGED)
+    assert (names(decision), stage_of(decision).changed_at) == ([], None)
+
+
+def test_a_step_remembers_the_templates_that_it_was_written_over() -> None:
+    assert onward(soaked()).state.stage.templates == ("t2", "t2")
 
 
 # --- what people read ---
@@ -457,7 +513,9 @@ def test_gate_rebaseline_alone_is_no_standstill() -> None:
 def test_of_two_gates_the_one_that_holds_everything_is_named(order) -> None:
     late = errors_judged(BREACHED, attributable=False)
     was = held()
-    gates = tuple(replace(gate(name), since=T + i * HOUR) for i, name in enumerate(order))
+    gates = tuple(
+        replace(gate(name, about=("errors",)), since=T + i * HOUR) for i, name in enumerate(order)
+    )
     decision = go(2 * HOUR, late, judged(WITHIN), was=replace(was, gates=gates))
     _, view = render(OUR, seen(after=2 * HOUR), decision)
     assert view.phase is Phase.AWAITING_APPROVAL

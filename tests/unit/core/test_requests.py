@@ -142,10 +142,19 @@ def test_accepting_what_only_an_earlier_stage_asked_changes_no_stage() -> None:
 
 def test_accepting_a_breach_accepts_those_of_before_too() -> None:
     evidence = replace(soaking().evidence, breached=("share",))
-    was = state(soaking(evidence=evidence, accepted=("p95",)), gates=(gate("breach"),))
+    asked = gate("breach", about=("share",))
+    was = state(soaking(evidence=evidence, accepted=("p95",)), gates=(asked,))
     stage = decide(approving("breach"), was, seen()).state.stage
     assert isinstance(stage, Soaking)
     assert stage.accepted == ("p95", "share")
+
+
+def test_an_approval_accepts_what_was_asked_about_and_nothing_that_came_later() -> None:
+    evidence = replace(soaking().evidence, breached=("p95", "share"))
+    was = state(soaking(evidence=evidence), gates=(gate("breach", about=("share",)),))
+    stage = decide(approving("breach"), was, seen()).state.stage
+    assert isinstance(stage, Soaking)
+    assert stage.accepted == ("share",)
 
 
 def test_approving_a_step_accepts_no_breach() -> None:

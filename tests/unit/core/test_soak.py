@@ -1,6 +1,7 @@
 """Soaking: what a look adds, and what interrupts the evidence."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -22,6 +23,7 @@ from scenes import (
     covered,
     gate,
     judged,
+    judging,
     lagging,
     look,
     pair,
@@ -50,14 +52,6 @@ def test_the_last_of_several_looks_counts() -> None:
     )
     evidence = stage_of(watch(look(HOUR, evidence=first), look(2 * HOUR, evidence=last))).evidence
     assert evidence.counts == ((Reading(30, 30),),)
-
-
-@pytest.mark.parametrize("t0", [T - HOUR, T + HOUR])
-def test_a_look_at_evidence_that_began_anew_is_left_out(t0) -> None:
-    other = Evidence(t0=t0, counted_to=T, counts=((Reading(9, 9),),))
-    decision = watch(look(HOUR, BREACHED, evidence=other))
-    assert stage_of(decision).evidence == soaking().evidence
-    assert decision.because.reason is Reason.SOAKING
 
 
 @pytest.mark.parametrize(
@@ -101,19 +95,82 @@ def test_a_changed_limit_keeps_a_lost_proof_and_blindness() -> None:
         after=2 * HOUR,
         both=pair(coverage=lagging()),
     )
-    now = T + 2 * HOUR + 15 * SECOND
-    anew = replace(was, t0=now, counted_to=now, counts=(), breached=())
-    assert stage_of(decision).evidence == anew
+    assert stage_of(decision).evidence == replace(was, breached=())
 
 
 def test_a_changed_limit_withdraws_the_question_about_the_old_one() -> None:
     wider = plan(guardrails=(replace(SHARE, tolerance=9.0), SPEED), generation=2)
     was = state(
         soaking(evidence=replace(soaking().evidence, breached=("share",))),
-        gates=(gate("breach-2"), gate("step-1")),
+        gates=(gate("breach-2", about=("share",)), gate("step-1")),
     )
     decision = watch(of=wider, was=was)
     assert [one.name for one in decision.state.gates] == ["step-1"]
+
+
+WIDER = plan(guardrails=(replace(SHARE, tolerance=9.0), SPEED))
+P95 = judged(BREACHED, "p95", value="0.9", limit="0.8 or less", attributable=False)
+OLD = judged(BREACHED, attributable=False)
+
+
+@pytest.mark.parametrize("looks", [(), (judging(HOUR, judged(UNSURE), P95),)], ids=["none", "one"])
+def test_a_changed_limit_asks_anew_about_the_harm_of_the_others(looks) -> None:
+    first = watch(judging(HOUR - MINUTE, OLD, P95))
+    assert [(g.name, g.about) for g in first.state.gates] == [("breach", ("p95", "share"))]
+    decision = watch(*looks, of=WIDER, was=first.state, after=HOUR)
+    assert [(g.name, g.about) for g in decision.state.gates] == [("breach-2", ("p95",))]
+    assert "share" not in decision.state.gates[0].why
+    assert decision.because.reason is Reason.AWAITING_APPROVAL
+    assert stage_of(decision).evidence.breached == ("p95",)
+    assert [j.name for j in stage_of(decision).judged] == ["p95"]
+
+
+def test_a_changed_limit_leaves_a_question_about_another_open() -> None:
+    first = watch(judging(HOUR - MINUTE, judged(), P95))
+    decision = watch(of=WIDER, was=first.state, after=HOUR)
+    assert decision.state.gates == first.state.gates
+
+
+# fmt: off
+ANEW: dict[str, tuple[timedelta, timedelta]] = {
+    "on the grid": (HOUR - 15 * SECOND, HOUR),
+    "just beyond it": (HOUR - 14 * SECOND, HOUR + 30 * SECOND),
+    "at the next": (HOUR + 15 * SECOND, HOUR + 30 * SECOND),
+    "a clock that went back": (-HOUR, 0 * HOUR),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("now", "begins"), ANEW.values(), ids=ANEW)
+def test_changed_evidence_begins_on_the_grid_of_looks(now: timedelta, begins: timedelta) -> None:
+    stage = stage_of(watch(of=WIDER, was=state(soaking(anew=(("p95", T),))), after=now))
+    assert stage.anew == (("p95", T), ("share", T + begins))
+
+
+def test_a_second_change_moves_the_instant_from_which_evidence_counts() -> None:
+    first = watch(of=WIDER, after=HOUR)
+    tight = plan(guardrails=(replace(SHARE, tolerance=4.0), SPEED))
+    assert stage_of(watch(of=tight, was=first.state, after=2 * HOUR)).anew == (
+        ("share", T + 2 * HOUR + 30 * SECOND),
+    )
+
+
+def test_a_change_is_told_for_each_guardrail_with_what_it_costs() -> None:
+    both = plan(guardrails=(replace(SHARE, dry_run=True), replace(SPEED, maximum=0.9)))
+    notes = told(watch(of=both), Reason.GUARDRAIL_CHANGED)
+    assert [one.message for one in notes] == [
+        f"guardrail {name} was changed: its evidence restarts at zero,"
+        " and its share of alpha is spent once more"
+        for name in ("share", "p95")
+    ]
+    assert len({one.key for one in notes}) == 2
+
+
+def test_looks_at_rules_that_changed_meanwhile_wait_for_the_next_pass() -> None:
+    decision = watch(look(HOUR, BREACHED, BREACHED), of=WIDER)
+    assert decision.because.reason is Reason.SOAKING
+    assert stage_of(decision).evidence == soaking().evidence
+    assert decision.state.findings == ()
 
 
 @pytest.mark.parametrize(
@@ -128,8 +185,8 @@ def test_a_changed_limit_withdraws_the_question_about_the_old_one() -> None:
 def test_only_a_change_of_the_rules_begins_the_evidence_anew(rule, anew) -> None:
     decision = watch(look(HOUR), of=plan(guardrails=(rule, SPEED)))
     assert bool(told(decision, Reason.GUARDRAIL_CHANGED)) is anew
-    assert (stage_of(decision).evidence.t0 != T) is anew
-    assert stage_of(decision).since == T
+    assert [name for name, _ in stage_of(decision).anew] == (["share"] if anew else [])
+    assert (stage_of(decision).since, stage_of(decision).evidence.t0) == (T, T)
 
 
 def test_the_rules_are_remembered_with_the_evidence_that_is_for_them() -> None:
@@ -201,6 +258,13 @@ def test_a_lost_proof_comes_back_only_by_a_whole_proof() -> None:
     whole = watch(was=lost, after=HOUR)
     (note,) = told(whole, Reason.PODS_PROVEN)
     assert note.message.startswith("proven again: 8 of 8 pods run 50")
+
+
+@pytest.mark.parametrize(("now", "counted"), [(45, 60), (46, 90), (75, 90)])
+def test_what_is_proven_again_counts_from_the_grid_of_looks(now: int, counted: int) -> None:
+    lost = state(soaking(evidence=replace(soaking().evidence, unproven_since=T)))
+    evidence = stage_of(watch(was=lost, after=now * SECOND)).evidence
+    assert evidence.counted_to == T + counted * SECOND
 
 
 def test_a_lost_proof_never_rolls_back_however_long_it_lasts() -> None:
