@@ -1,11 +1,13 @@
 """Names for the shapes that the simulations pass around."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Looks = NDArray[np.int64]  # per run: after how many looks, 0 never
-Counts = NDArray[np.int64]  # (runs, looks): counted within each look
+Counts = NDArray[np.signedinteger[Any]]  # (runs, looks): counted within each look
 Truths = NDArray[np.bool_]
 Effects = Floats
 

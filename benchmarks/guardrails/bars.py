@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from benchmarks.guardrails import kernels, peers
 from benchmarks.guardrails.arrays import Counts, Floats, Looks, cumulative
 from benchmarks.guardrails.figures import Bar, summary, times
@@ -111,7 +110,9 @@ def figures(told: Times) -> dict[str, Any]:
     return {rule: summary(at) for rule, at in told.items()}
 
 
-def assignments(draw: np.random.Generator, q: int, share: float, runs: int) -> tuple[Counts, Counts]:
+def assignments(
+    draw: np.random.Generator, q: int, share: float, runs: int
+) -> tuple[Counts, Counts]:
     """Draw the new assignments of treatment and control within each look of a day."""
     drawn = draw.poisson(q * 0.1 * LOOK_S * traffic(), (runs, LOOKS))
     treated = draw.binomial(drawn, share)
@@ -159,9 +160,7 @@ def sessions(draw: np.random.Generator, cell: Cell, runs: int, *, more_rules: bo
     return {rule: times(found[:, i]) for i, rule in enumerate(rules)}
 
 
-def started(
-    draw: np.random.Generator, q: int, ratio: float, runs: int
-) -> tuple[Floats, Floats]:
+def started(draw: np.random.Generator, q: int, ratio: float, runs: int) -> tuple[Floats, Floats]:
     """Draw starts and assignments of both arms, cumulative, and the guessed rate of control."""
     treated, control = assignments(draw, q, 0.5, runs)
     starts, other_starts = draw.binomial(treated, STARTS * ratio), draw.binomial(control, STARTS)
@@ -181,9 +180,20 @@ def binomial_rules(
     def found(need_null: float, need_margin: float) -> Floats:
         return times(
             kernels.first_breach(
-                counts, taken, config.gap, config.onsets, befores, test.null, test.margin,
-                test.fixed, test.side, test.effects, phis, need_null, need_margin,
-            )  # fmt: skip
+                counts,
+                taken,
+                config.gap,
+                config.onsets,
+                befores,
+                test.null,
+                test.margin,
+                test.fixed,
+                test.side,
+                test.effects,
+                phis,
+                need_null,
+                need_margin,
+            )
         )
 
     told = {"two_level": found(null, margin), "strict": found(-np.inf, null)}
@@ -222,4 +232,3 @@ def of_others(bad: Any) -> Times:
         "argo": np.where(at >= 0, 5.0 + 5 * at, np.inf),
         "flagger": np.where(ends >= 0, 4.0 + ends, np.inf),
     }
-

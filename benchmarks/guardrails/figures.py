@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
-
 from benchmarks.guardrails.arrays import Floats, Looks
+from scipy.stats import beta
 
 
 def clopper_pearson(hits: int, runs: int, level: float = 0.95) -> tuple[float, float]:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from benchmarks.guardrails import bars, limit, product, sides, worlds
 from benchmarks.guardrails.store import Store
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 Advance = Callable[[int], None]
 QUICK = 300
@@ -36,9 +35,7 @@ def of_bars(runs: int | None, *, full: bool) -> Iterator[Job]:
 
 
 def _bar(cell: bars.Cell, runs: int) -> Job:
-    return Job(
-        cell.key(runs), lambda advance: bars.figures(bars.measure(cell, runs, advance))
-    )
+    return Job(cell.key(runs), lambda advance: bars.figures(bars.measure(cell, runs, advance)))
 
 
 def of_worlds(runs: int | None, *, full: bool) -> Iterator[Job]:

@@ -12,9 +12,8 @@ at look i * gap. A returned look is how many looks had been taken, 0 if there wa
 import math
 
 import numpy as np
-from numba import njit
-
 from benchmarks.guardrails.arrays import Effects, Floats, Looks, Truths
+from numba import njit
 
 NEVER = -math.inf
 HITS, OTHERS, HIT_EXPOSURE, OTHER_EXPOSURE = range(4)  # columns of a run's counts

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from benchmarks.guardrails import bars, kernels, product
 from benchmarks.guardrails.arrays import Floats, cumulative
 from benchmarks.guardrails.figures import summary, times

@@ -1,6 +1,6 @@
 """Rules of others, written anew from how their sources decide; none is a run of the product.
 
-argo, flagger: Argo Rollouts 1.10 (analysis/analysis.go), Flagger 1.44 (pkg/controller/scheduler.go).
+argo: Argo Rollouts 1.10, analysis/analysis.go. flagger: Flagger 1.44, pkg/controller/scheduler.go.
 growthbook: the sequential interval that GrowthBook documents, with its default tuning.
 """
 
@@ -8,7 +8,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-
 from benchmarks.guardrails.arrays import Floats, Looks, Truths
 
 NEVER = -1  # index of a look that never comes

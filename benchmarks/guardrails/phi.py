@@ -3,22 +3,22 @@
 import math
 
 import numpy as np
-
-from benchmarks.guardrails.arrays import Floats
+from benchmarks.guardrails.arrays import Counts, Floats, Truths
 
 BATCHES = (1, 3, 12)  # five minutes each: 5, 15 and 60 min
 ASSUMED = {"counts": 2.0, "errors": 5.0}
 FEWEST, HITS = 10, 1.0  # of batches, and of expected hits in one
 
 
-def batched(counts: Floats, size: int) -> Floats:
+def batched(counts: Counts, size: int) -> Floats:
     """Return (runs, batches): sums of so many slices of five minutes."""
     runs, slices = counts.shape
-    return counts.reshape(runs, slices // size, size).sum(axis=2).astype(float)
+    told: Floats = counts.reshape(runs, slices // size, size).sum(axis=2).astype(float)
+    return told
 
 
 def of_counts(
-    hits: Floats, others: Floats, exposure: Floats, other_exposure: Floats, assumed: float
+    hits: Counts, others: Counts, exposure: Counts, other_exposure: Counts, assumed: float
 ) -> Floats:
     """Return phi of each run for a comparison of two arms by counts, (runs, slices) each."""
     told = []
@@ -28,7 +28,7 @@ def of_counts(
     return _largest(told, assumed)
 
 
-def of_history(failed: Floats, requests: Floats, assumed: float) -> Floats:
+def of_history(failed: Counts, requests: Counts, assumed: float) -> Floats:
     """Return phi of each run for a comparison with history, (runs, slices) each."""
     told = []
     for size in BATCHES:
@@ -53,7 +53,7 @@ def _of_binomial(k: Floats, d: Floats, n: Floats, m: Floats) -> Floats:
     return _upper(k, d * pi, used, spread=1 - pi)
 
 
-def _upper(seen: Floats, expected: Floats, used: Floats, *, spread: Floats | float) -> Floats:
+def _upper(seen: Floats, expected: Floats, used: Truths, *, spread: Floats | float) -> Floats:
     """Return the Pearson estimate of phi plus its sampling error, nan where there is too little."""
     batches = used.sum(axis=1)
     variance = np.where(used, expected * spread, 1.0)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from benchmarks.guardrails import kernels, phi
 from benchmarks.guardrails.arrays import Counts, Floats, Looks, Truths, cumulative
 from benchmarks.guardrails.figures import clopper_pearson
@@ -42,6 +41,15 @@ class Part:
 
     counts: Floats
     phi: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorParts:
+    """Both parts of an error guardrail, and the errors and requests of the day before."""
+
+    past: Part
+    arms: Part
+    before: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +91,23 @@ def breach(
     soak: Soak, counts: Floats, test: Test, phis: Floats, config: Config, parts: int = 1
 ) -> Looks:
     """Return the first breach of one part."""
-    return kernels.first_breach(
+    found: Looks = kernels.first_breach(
         counts, soak.taken, config.gap, config.onsets, np.zeros((len(counts), 2)), test.null,
         test.margin, test.fixed, test.side, test.effects, phis, config.null(parts),
         config.margin(parts),
     )  # fmt: skip
+    return found
 
 
 def stratified(
     soak: Soak, counts: Floats, test: Test, phis: Floats, config: Config, parts: int = 1
 ) -> Looks:
     """Return the first breach of one part, the arms compared within each bin."""
-    return kernels.first_stratified(
+    found: Looks = kernels.first_stratified(
         counts, soak.taken, config.gap, config.onsets, test.null, test.margin, test.side,
         test.effects, phis, config.null(parts), config.margin(parts),
     )  # fmt: skip
+    return found
 
 
 COMPARE = {"pooled": breach, "by bin": stratified}
@@ -127,34 +137,41 @@ def start_counts(soak: Soak) -> Floats:
 
 def start_phi(soak: Soak) -> Floats:
     """Return phi of session starts, from the day before."""
-    before = [soak.before[name] for name in ("sT", "sC", "nT", "nC")]
-    return phi.of_counts(*before, phi.ASSUMED["counts"])
+    hits, others, used, other_used = (soak.before[name] for name in ("sT", "sC", "nT", "nC"))
+    return phi.of_counts(hits, others, used, other_used, phi.ASSUMED["counts"])
 
 
 def errors(soak: Soak, kind: str, config: Config, form: str) -> tuple[Looks, Looks]:
     """Return when an error guardrail rolls back, and when it only holds."""
-    t, c, rt, rc = (soak.counts[name] for name in (f"{kind}T", f"{kind}C", "rT", "rC"))
-    b_t, b_c, b_rt, b_rc = (soak.before[name] for name in (f"{kind}T", f"{kind}C", "rT", "rC"))
-    concurrent, zero = cumulative(t, c, rt, rc), np.zeros_like(t)
-    total = cumulative(t + c, zero, rt + rc, zero)
-    before = np.column_stack(((b_t + b_c).sum(axis=1), (b_rt + b_rc).sum(axis=1))).astype(float)
-    arms = Part(concurrent, phi.of_counts(b_t, b_c, b_rt, b_rc, phi.ASSUMED["errors"]))
-    past = Part(total, phi.of_history(b_t + b_c, b_rt + b_rc, phi.ASSUMED["errors"]))
-    at_once = COMPARE[form](soak, arms.counts, RISE, arms.phi, config, 2)
-    acts, holds = history(soak, past, arms, before, config, form)
-    killed, stopped = kill(t + c, rt + rc, before, soak.taken)
+    told = error_parts(soak, kind)
+    at_once = COMPARE[form](soak, told.arms.counts, RISE, told.arms.phi, config, 2)
+    acts, holds = history(soak, told, config, form)
+    killed, stopped = kill(soak, kind, told.before)
     return earliest((at_once, acts, killed)), earliest((holds, stopped))
 
 
-def history(
-    soak: Soak, past: Part, arms: Part, before: Floats, config: Config, form: str
-) -> tuple[Looks, Looks]:
+def error_parts(soak: Soak, kind: str) -> ErrorParts:
+    """Return what the parts of an error guardrail have counted."""
+    t, c, rt, rc = (soak.counts[name] for name in (f"{kind}T", f"{kind}C", "rT", "rC"))
+    b_t, b_c, b_rt, b_rc = (soak.before[name] for name in (f"{kind}T", f"{kind}C", "rT", "rC"))
+    zero, assumed = np.zeros_like(t), phi.ASSUMED["errors"]
+    failed, requests = b_t + b_c, b_rt + b_rc
+    return ErrorParts(
+        past=Part(
+            cumulative(t + c, zero, rt + rc, zero), phi.of_history(failed, requests, assumed)
+        ),
+        arms=Part(cumulative(t, c, rt, rc), phi.of_counts(b_t, b_c, b_rt, b_rc, assumed)),
+        before=np.column_stack((failed.sum(axis=1), requests.sum(axis=1))).astype(float),
+    )
+
+
+def history(soak: Soak, told: ErrorParts, config: Config, form: str) -> tuple[Looks, Looks]:
     """Return when the history part acts, and when it only holds, for want of attribution."""
-    pooled = form == "pooled"
+    past, arms, pooled = told.past, told.arms, form == "pooled"
     others = arms.counts if pooled else np.zeros_like(arms.counts)
     acts, holds = kernels.first_history_breach(
-        past.counts, others, soak.taken, config.gap, config.onsets, before, RISE.null, RISE.margin,
-        RISE.effects, past.phi, arms.phi, config.null(2), config.margin(2), EARLY,
+        past.counts, others, soak.taken, config.gap, config.onsets, told.before, RISE.null,
+        RISE.margin, RISE.effects, past.phi, arms.phi, config.null(2), config.margin(2), EARLY,
     )  # fmt: skip
     if not pooled:
         for run in np.flatnonzero((holds > 0) & (acts == 0)):
@@ -165,13 +182,13 @@ def history(
     return acts, holds
 
 
-def kill(
-    failed: Counts, requests: Counts, before: Floats, taken: Truths
-) -> tuple[Looks, Looks]:
+def kill(soak: Soak, kind: str, before: Floats) -> tuple[Looks, Looks]:
     """Return when the kill-switch rolls back, and when it comes too late to be the ramp's."""
-    errors_now, requests_now = _last(failed), _last(requests)
+    errors_now, requests_now = (
+        _last(soak.counts[f"{name}T"] + soak.counts[f"{name}C"]) for name in (kind, "r")
+    )
     limit = np.maximum(PERCENT, TIMES * before[:, 0] / np.maximum(before[:, 1], 1))
-    bad = taken & (errors_now >= KILLED) & (errors_now > limit[:, None] * requests_now)
+    bad = soak.taken & (errors_now >= KILLED) & (errors_now > limit[:, None] * requests_now)
     twice = bad.copy()
     twice[:, 1:] &= bad[:, :-1]
     twice[:, 0] = False

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-
 from benchmarks.guardrails.arrays import Effects, Floats
 
 LOOKS, LOOK_S = 2880, 30  # a day

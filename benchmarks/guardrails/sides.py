@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
-
 from benchmarks.guardrails import peers, product
 from benchmarks.guardrails.arrays import Counts, Floats, Looks, Truths
 from benchmarks.guardrails.bars import rolling
 from benchmarks.guardrails.figures import clopper_pearson
 from benchmarks.guardrails.rules import LOOK_S, LOOKS, SMALL, Config, fewer
 from benchmarks.guardrails.worlds import RATES, Soak, World, drawn
+from scipy.stats import norm
 
 CHUNK = 250
 WINDOWS = {"5 min": 10, "1 h": 120, "6 h": 720}
@@ -261,5 +260,3 @@ def _known(point: Point) -> bool:
     return (point.rule, point.setting) in KNOWN or point.rule in {
         "Rampguard", "GrowthBook", "GrowthBook, margin 5 %", "fixed-sample test, each look",
     }  # fmt: skip
-
-

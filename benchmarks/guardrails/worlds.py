@@ -7,7 +7,6 @@ treatment after a day at 10 %, looks each 30 s, traffic that swings by 40 %, low
 from dataclasses import dataclass
 
 import numpy as np
-
 from benchmarks.guardrails.arrays import Counts, Floats, Truths
 from benchmarks.guardrails.rules import LOOK_S, LOOKS, traffic
 
@@ -293,7 +292,7 @@ WORLDS = (
     World(name="slow proof", says="the share rises for 20 min before T0", proof=40),
     World(
         name="all at once",
-        says="starts repeat, errors burst and drift, scrapes are lost, cookies stick, proof is slow",
+        says="starts repeat, errors burst and drift, scrapes are lost, cookies stick, slow proof",
         repeats=(0.2, 3),
         burst=3.0,
         swing=0.3,
