@@ -22,7 +22,7 @@ from benchmarks.guardrails.rules import (
 )
 from benchmarks.guardrails.worlds import WORLDS
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors/guardrails.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors/twin.json").read_text())
 GRIDS = {name: np.array(grid) for name, grid in VECTORS["grids"].items()}
 PATHS = {row["id"]: row for row in VECTORS["paths"]}
 LOOKS = 800
@@ -133,8 +133,8 @@ def test_the_look_of_a_breach_where_a_user_starts_once() -> None:
 
 def test_overdispersion_of_two_arms() -> None:
     row = VECTORS["phi"][0]
-    k, d, offset = (np.array([column], float) for column in zip(*row["batches"], strict=True))
-    (found,) = phi._of_binomial(k, d, np.exp(offset), np.ones_like(offset))
+    k, c, offset = (np.array([column], float) for column in zip(*row["batches"], strict=True))
+    (found,) = phi._of_binomial(k, k + c, np.exp(offset), np.ones_like(offset))
     assert found == close(row["phi_upper"])
 
 
