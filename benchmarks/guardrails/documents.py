@@ -223,6 +223,7 @@ def sides(store: Store, watched: str) -> str:
             f"{note}{one['setting']}",
             percent(one["false_rate"]),
             percent(one["quiet"]),
+            percent(one["clumped"]),
             percent(one["allowed"]),
             minutes(one["median_min"]),
             percent(one["smaller"]),
@@ -231,10 +232,18 @@ def sides(store: Store, watched: str) -> str:
     ]
     smaller, allowed = {"starts": ("-10 %", "-3 %"), "errors": ("x1.5", "x1.1")}[watched]
     return table(
-        ("rule", "set to", "harmless", "harmless, a tenth of the traffic", f"allowed {allowed}",
-         "median time", f"{smaller} found"),
+        (
+            "rule",
+            "set to",
+            "harmless",
+            "harmless, a tenth of the traffic",
+            "harmless, clumped",
+            f"allowed {allowed}",
+            "median time",
+            f"{smaller} found",
+        ),
         rows,
-    )  # fmt: skip
+    )
 
 
 def _told(points: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -242,6 +251,7 @@ def _told(points: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     ours = {"alpha 0.01", "alpha 0.05"}
     for rule in (
         "Rampguard",
+        "Rampguard, once per user",
         "GrowthBook",
         "GrowthBook, margin 5 %",
         "fixed-sample test, each look",

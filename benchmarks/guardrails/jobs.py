@@ -59,7 +59,7 @@ def of_sides(runs: int | None, *, full: bool) -> Iterator[Job]:
     """Yield a job for each harm that all rules are to find."""
     wanted = runs or (2000 if full else QUICK)
     for watched in sides.ENDS:
-        key = _key("sides", f"{watched} @10", 5 * wanted, 7000, "all settings, alone")
+        key = _key("sides", f"{watched} @10", 6 * wanted, 7000, "all settings, alone")
         yield Job(
             key,
             partial(sides.measure, watched, wanted, 7000),

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 from benchmarks.guardrails import bars, kernels, product
-from benchmarks.guardrails.arrays import Floats, cumulative
+from benchmarks.guardrails.arrays import Effects, Floats, cumulative
 from benchmarks.guardrails.figures import summary, times
 from benchmarks.guardrails.rules import (
     ALONE,
     ERRORS,
     LOOK_S,
     SMALL,
+    WIDE,
     fewer,
     more,
     share_tests,
@@ -81,10 +82,10 @@ class Case:
     measure: Callable[[np.random.Generator, int, int], Floats]  # minutes of each run
 
 
-def _share(draw: np.random.Generator, q: int, runs: int) -> Floats:
+def _share(draw: np.random.Generator, q: int, runs: int, effects: Effects = SMALL) -> Floats:
     treated, control = bars.assignments(draw, q, 0.3, runs)
     counts, befores = cumulative(treated, control), np.zeros((runs, 2))
-    sides = share_tests(0.5, 0.05, SMALL)
+    sides = share_tests(0.5, 0.05, effects)
     told = [bars.binomial_rules(counts, befores, one, 2, False, ALONE)["strict"] for one in sides]
     return np.minimum(*told)
 
@@ -124,6 +125,11 @@ CASES = (
         "share 30 % instead of 50 %",
         lambda q: bound_minutes(kullback(0.3, 0.45), q * 0.1, ALONE.alpha / 2),
         _share,
+    ),
+    Case(
+        "share 30 % instead of 50 %, wide grid",
+        lambda q: bound_minutes(kullback(0.3, 0.45), q * 0.1, ALONE.alpha / 2),
+        lambda draw, q, runs: _share(draw, q, runs, WIDE),
     ),
     Case(
         "starts -20 %, once per user",

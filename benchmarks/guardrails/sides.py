@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from benchmarks.guardrails import peers, product
-from benchmarks.guardrails.arrays import Counts, Floats, Looks, Truths
+from benchmarks.guardrails import kernels, peers, product
+from benchmarks.guardrails.arrays import Counts, Floats, Looks, Truths, cumulative
 from benchmarks.guardrails.bars import rolling
-from benchmarks.guardrails.figures import clopper_pearson
+from benchmarks.guardrails.figures import clopper_pearson, times
 from benchmarks.guardrails.rules import LOOK_S, LOOKS, SMALL, Config, fewer
 from benchmarks.guardrails.worlds import RATES, Soak, World, drawn
 from scipy.stats import norm
@@ -38,6 +38,10 @@ def _world(*, drop: float = 0.0, times: float = 1.0) -> World:
 NO_HARM = _world()
 HARMS = {"starts": _world(drop=0.2), "errors": _world(times=2.0)}
 SMALLER = {"starts": _world(drop=0.1), "errors": _world(times=1.5)}
+CLUMPED = {
+    "starts": World(name="", says="", repeats=(0.1, 6)),
+    "errors": World(name="", says="", burst=3.0),
+}
 ALLOWED = {"starts": _world(drop=0.03), "errors": _world(times=1.1)}
 Advance = Callable[[int], None]
 Setting = tuple[str, str]  # whose rule, and how it is set
@@ -145,10 +149,23 @@ def start_ends(soak: Soak) -> Ends:
             name = "GrowthBook" if margin == 0 else "GrowthBook, margin 5 %"
             told[name, f"alpha {alpha:g}"] = after(at, 1, 1)
     counts, phis, test = product.start_counts(soak), product.start_phi(soak), fewer(0.05, SMALL)
+    per_user, guesses = _per_user(soak)
     for alpha, config in _configs():
         found = product.breach(soak, counts, test, phis, config)
-        told["Rampguard", f"alpha {alpha:g}"] = np.where(found > 0, found / 2, math.inf)
+        told["Rampguard", f"alpha {alpha:g}"] = times(found)
+        once = kernels.first_ratio_breach(
+            per_user, config.gap, config.onsets, guesses, 0.95, -1, SMALL, np.ones(len(guesses)),
+            config.null(), config.margin(), False,
+        )  # fmt: skip
+        told["Rampguard, once per user", f"alpha {alpha:g}"] = times(once[:, 0])
     return told
+
+
+def _per_user(soak: Soak) -> tuple[Floats, Floats]:
+    """Return starts and assignments of both arms, cumulative, and control's rate the day before."""
+    hits, assigned, other_hits, others = _arms(soak)
+    before = soak.before["sC"].sum(axis=1) / np.maximum(soak.before["nC"].sum(axis=1), 1)
+    return cumulative(hits, assigned, other_hits, others), np.clip(before, 0.01, 0.99)
 
 
 def error_ends(soak: Soak) -> Ends:
@@ -164,7 +181,7 @@ def error_ends(soak: Soak) -> Ends:
         told["fixed-sample test, each look", f"p < {norm.sf(z):.2g}"] = after(at, 1, 1)
     for alpha, config in _configs():
         acts, _ = product.errors(soak, "5xx", config, "by bin")
-        told["Rampguard", f"alpha {alpha:g}"] = np.where(acts > 0, acts / 2, math.inf)
+        told["Rampguard", f"alpha {alpha:g}"] = times(acts)
     return told
 
 
@@ -201,6 +218,7 @@ def measure(watched: str, runs: int, seed: int, advance: Advance) -> dict[str, A
         "allowed": ends(ALLOWED[watched], watched, 10, runs, seed + 2, advance),
         "smaller": ends(SMALLER[watched], watched, 10, runs, seed + 3, advance),
         "quiet": ends(NO_HARM, watched, 1, runs, seed + 4, advance),
+        "clumped": ends(CLUMPED[watched], watched, 10, runs, seed + 5, advance),
     }
     return {
         "settings": {rule: sum(p.rule == rule for p in points) for rule in rules},
@@ -258,5 +276,5 @@ KNOWN = (
 
 def _known(point: Point) -> bool:
     return (point.rule, point.setting) in KNOWN or point.rule in {
-        "Rampguard", "GrowthBook", "GrowthBook, margin 5 %", "fixed-sample test, each look",
+        "Rampguard", "Rampguard, once per user", "GrowthBook", "GrowthBook, margin 5 %", "fixed-sample test, each look",
     }  # fmt: skip
