@@ -91,8 +91,9 @@ def _name(axis: Axes, point: dict[str, Any], color: str, rate: str) -> None:
     else:
         return
     at = _x(point, rate), point["median_min"]
-    axis.scatter(*([value] for value in at), color=color, marker=STYLE[point["rule"]][1], s=30)
-    axis.scatter(*([value] for value in at), s=130, facecolors="none", edgecolors=color, lw=1.6)
+    x, y = at
+    axis.scatter([x], [y], color=color, marker=STYLE[point["rule"]][1], s=30)
+    axis.scatter([x], [y], s=130, facecolors="none", edgecolors=color, lw=1.6)
     axis.annotate(
         text, at, xytext=shift, textcoords="offset points", ha=side, color=color, fontsize=9
     )

@@ -274,7 +274,14 @@ KNOWN = (
 )
 
 
+BY_LEVEL = {
+    "Rampguard",
+    "Rampguard, once per user",
+    "GrowthBook",
+    "GrowthBook, margin 5 %",
+    "fixed-sample test, each look",
+}
+
+
 def _known(point: Point) -> bool:
-    return (point.rule, point.setting) in KNOWN or point.rule in {
-        "Rampguard", "Rampguard, once per user", "GrowthBook", "GrowthBook, margin 5 %", "fixed-sample test, each look",
-    }  # fmt: skip
+    return (point.rule, point.setting) in KNOWN or point.rule in BY_LEVEL
