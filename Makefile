@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
 # Another pyproject.toml is another environment.
 STAMP := $(VENV)/.ready-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
-LAYERS := $(wildcard $(addprefix tests/,unit property contract golden crash))
+LAYERS := $(wildcard $(addprefix tests/,unit property contract golden crash statistics))
 QUICK := -m "not cluster and not slow"
 GENERATED := crds charts/rampguard/templates/crd.yaml
 
@@ -16,7 +16,7 @@ export PATH := $(RAMPGUARD_BINARIES):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup fmt lint test crash integration e2e slow lab lab-down images demo gen golden \
-	bench mutants clean
+	bench bars mutants clean
 
 help: ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml
 	@echo "setting up $(VENV) (once, a minute or two)"
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(PY) -m pip install --quiet --disable-pip-version-check --group dev --group app -e .
+	@$(PY) -m pip install --quiet --disable-pip-version-check --group dev --group app --group bench -e .
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 
@@ -84,6 +84,10 @@ golden: $(STAMP) ## Rewrite the golden files: read the diff before you commit it
 
 bench: $(STAMP) ## Measure; prints figures, judges nothing
 	@set -e; for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(PY) $$bench; done
+
+bars: $(STAMP) ## Simulate the guardrails (what is not measured yet: an hour or two), write docs/
+	$(PY) -m benchmarks.guardrails run --full
+	$(PY) -m benchmarks.guardrails docs
 
 mutants: $(STAMP) ## Let mutants of core/ meet its tests (half an hour; ASK="--module plan" for one)
 	$(PY) tests/mutants/run.py $(ASK)
