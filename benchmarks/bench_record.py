@@ -1,4 +1,4 @@
-"""What the flight recorder costs: bytes, time of a pass, time of its thread; and how fast a replay is.
+"""What the flight recorder costs: bytes, time of a pass and of its thread; how fast a replay is.
 
     .venv/bin/python benchmarks/bench_record.py [hours]
 
@@ -83,7 +83,7 @@ def walked(asked: sizes.Asked, span: timedelta) -> tuple[list[Record], list[floa
     our, seen = size.plan, replace(size.seen, looks=())
     state, kept, took = _fresh(size.state), list[Record](), list[float]()
     nothing = Decision(state=state, because=Because(Reason.SOAKING, ""))
-    for look in _looks(our, state, span):
+    for look in _looks(our, span):
         saw: Observation = replace(seen, now=look.at + our.tempo.scrape, looks=(look,))
         record = Record(ask=our.ask, tempo=our.tempo, before=state, seen=saw, decision=nothing)
         began = time.perf_counter()
@@ -100,7 +100,7 @@ def _fresh(state: State) -> State:
     return replace(state, stage=replace(stage, evidence=Evidence(t0=T, counted_to=T), judged=()))
 
 
-def _looks(our: Plan, state: State, span: timedelta) -> Iterator[Look]:
+def _looks(our: Plan, span: timedelta) -> Iterator[Look]:
     """Yield what each look measures; it is judged by whoever replays it."""
     draw, look = random.Random(7), our.tempo.look
     size = spacing(look, our.soaks[-1])

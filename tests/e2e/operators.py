@@ -43,6 +43,7 @@ class Operator:
                     "historyMinimum": "30s",
                     "namespaces": [namespace],
                     "port": self.port,
+                    "records": {"url": str(home / "records")},
                     **settings,
                 }
             )
