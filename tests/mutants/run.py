@@ -3,7 +3,7 @@
 cosmic-ray makes the mutants; its runner would start a new pytest for each, which takes hours.
 Here each is a forked child of a process that has pytest imported already: it imports the mutated
 core, then the tests, first only those that reach the mutated function. Results are kept: a later
-run repeats the survivors alone, and what another version of the module left open.
+run repeats the survivors alone, and the mutants of functions that were changed since.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from importlib import import_module
 from importlib.abc import InspectLoader, MetaPathFinder
@@ -56,13 +56,17 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """The n-th place where an operator of cosmic-ray can change a module of some content."""
+    """The nth place where an operator of cosmic-ray can change a function or class of a module.
+
+    It is the same one for as long as the digest of that function or class is.
+    """
 
     module: str
     digest: str
     operator: str
-    occurrence: int
-    line: int
+    nth: int
+    occurrence: int = field(compare=False)  # in the module as it is now
+    line: int = field(compare=False)
 
     @property
     def change(self) -> tuple[str, str]:
@@ -108,17 +112,32 @@ def argued() -> dict[str, list[dict[str, object]]]:
 
 def mutants(module: str) -> Iterator[Mutant]:
     """Yield all mutants of a module but those of excluded operators, and of what only says."""
-    digest = hashlib.sha256(source(module).encode()).hexdigest()[:12]
-    nodes, said = list(ast_nodes(tree(module))), list(_said(module))
+    nodes, said, digests = list(ast_nodes(tree(module))), list(_said(module)), _digests(module)
     excluded = re.compile("|".join(str(one["operators"]) for one in argued()["excluded"]))
     for name in operator_names():
         operator = get_operator(name)
         if operator.arguments() or excluded.fullmatch(name):
             continue
         places = (at for node in nodes for at, _ in operator().mutation_positions(node))
+        so_far = Counter[str]()
         for occurrence, at in enumerate(places):
+            digest = digests[at[0]]
             if not any(start <= at < end for start, end in said):
-                yield Mutant(module, digest, name, occurrence, at[0])
+                yield Mutant(module, digest, name, so_far[digest], occurrence, at[0])
+            so_far[digest] += 1
+
+
+def _digests(module: str) -> dict[int, str]:
+    """Return for each line the digest of the statement of the module that it is of."""
+    lines, digests = source(module).splitlines(), dict[int, str]()
+    for node in ast.parse(source(module)).body:
+        first = min(
+            (one.lineno for one in getattr(node, "decorator_list", ())), default=node.lineno
+        )
+        whole = range(first, (node.end_lineno or first) + 1)
+        text = "\n".join(lines[first - 1 : whole.stop - 1])
+        digests |= dict.fromkeys(whole, hashlib.sha256(text.encode()).hexdigest()[:12])
+    return digests
 
 
 def _said(module: str) -> Iterator[tuple[Position, Position]]:
@@ -131,7 +150,7 @@ def _said(module: str) -> Iterator[tuple[Position, Position]]:
         for one in told:
             if one is not None:
                 end = (one.end_lineno or 0, one.end_col_offset or 0)
-                yield (one.lineno, one.col_offset - isinstance(node, ast.FunctionDef)), end
+                yield (one.lineno, one.col_offset), end
 
 
 # --- tests ---------------------------------------------------------------------------------------
