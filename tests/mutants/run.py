@@ -3,7 +3,7 @@
 cosmic-ray makes the mutants; its runner would start a new pytest for each, which takes hours.
 Here each is a forked child of a process that has pytest imported already: it imports the mutated
 core, then the tests, first only those that reach the mutated function. Results are kept: a later
-run repeats the survivors alone, and the mutants of functions that were changed since.
+run repeats the survivors without an argument, and the mutants of functions changed since.
 """
 
 import argparse
@@ -52,6 +52,22 @@ CPU_SECONDS, MEMORY = 20, 2 << 30  # of a child; a test has our own time limit t
 UNHARMED = {int(pytest.ExitCode.OK), int(pytest.ExitCode.NO_TESTS_COLLECTED)}
 
 Position = tuple[int, int]
+Argument = tuple[str, str, str]
+
+
+@cache
+def argued() -> dict[str, list[dict[str, object]]]:
+    return tomllib.loads(ARGUED.read_text(encoding="utf-8"))
+
+
+@cache
+def arguments() -> frozenset[Argument]:
+    """Return the changes that equivalent.toml argues: module, lines before, lines after."""
+    return frozenset(
+        (str(one["module"]), str(before), str(after))
+        for one in argued()["equivalent"]
+        for before, after in one["changes"]  # type: ignore[attr-defined]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +119,6 @@ def source(module: str) -> str:
 @cache
 def tree(module: str) -> object:
     return get_ast(source(module))
-
-
-@cache
-def argued() -> dict[str, list[dict[str, object]]]:
-    return tomllib.loads(ARGUED.read_text(encoding="utf-8"))
 
 
 def mutants(module: str) -> Iterator[Mutant]:
@@ -302,15 +313,22 @@ def known() -> dict[Mutant, bool]:
     return {Mutant(**line): survived for line in lines for survived in (line.pop("survived"),)}
 
 
+def open_ones(every: dict[str, list[Mutant]]) -> list[Mutant]:
+    """Return the mutants that never met the tests, and the survivors without an argument."""
+    results = known()
+    return [
+        mutant
+        for module, some in every.items()
+        for mutant in some
+        if results.get(mutant, True)
+        and (mutant not in results or (module, *mutant.change) not in arguments())
+    ]
+
+
 def report(every: dict[str, list[Mutant]]) -> int:
     """Print what survived without an argument, and arguments that no survivor needs."""
     results, open_questions = known(), 0
-    arguments = {
-        (str(one["module"]), *map(str, change))
-        for one in argued()["equivalent"]
-        for change in one["changes"]  # type: ignore[attr-defined]
-    }
-    used = set[tuple[str, str, str]]()
+    used = set[Argument]()
     table = []
     for module, some in every.items():
         count = Counter[str](mutants=len(some), unmet=sum(m not in results for m in some))
@@ -318,8 +336,8 @@ def report(every: dict[str, list[Mutant]]) -> int:
             if not results.get(mutant):
                 continue
             change = mutant.change
-            if (argument := (module, *change)) in arguments:
-                used.add(argument)
+            if (module, *change) in arguments():
+                used.add((module, *change))
                 count["argued"] += 1
             else:
                 count["unexplained"] += 1
@@ -328,7 +346,7 @@ def report(every: dict[str, list[Mutant]]) -> int:
         count["killed"] = 2 * count["mutants"] - count.total()
         table.append((module, count))
         open_questions += count["unexplained"]
-    stale = sorted(one for one in arguments - used if one[0] in every)
+    stale = sorted(one for one in arguments() - used if one[0] in every)
     for module, before, after in stale:
         print(f"\nargued, but killed or gone: {_shown(module)}\n- {before}\n+ {after}")
     columns = ("mutants", "killed", "argued", "unexplained", "unmet")
@@ -361,8 +379,7 @@ def main() -> int:
         RESULTS.unlink(missing_ok=True)
     every = {module: list(mutants(module)) for module in asked.module or modules()}
     if not asked.report:
-        results = known()
-        run([m for some in every.values() for m in some if results.get(m, True)], asked.workers)
+        run(open_ones(every), asked.workers)
     return min(report(every), 1)
 
 
