@@ -20,12 +20,19 @@ from scenes import DAY, HOUR, MINUTE, TEMPO
 
 RAMP, PODS = Ref("app", "skill-tree-layout-50"), 10
 QUERY = "max(errors)"
-RULE = {"type": "Threshold", "query": QUERY, "max": "0.5"}
+COHORT = {"experiment": "skill_tree_layout", "source": "assignment"}
+STARTS = 'starts_total{experiment="skill_tree_layout",source="assignment"}'
 GUARDRAILS = [
     {"name": "exposure-balance", "type": "ExposureBalance", "tolerance": 5},
-    {"name": "errors-a", **RULE},
-    {"name": "errors-b", **RULE},
-    {"name": "errors-c", **RULE, "for": "1h"},
+    {"name": "starts", "type": "RelativeDrop", "metric": STARTS, "tolerance": 10},
+    {
+        "name": "errors",
+        "type": "ErrorRate",
+        "metric": "errors_total",
+        "requests": "requests_total",
+        "tolerance": 25,
+    },
+    {"name": "slow", "type": "Threshold", "query": QUERY, "max": "0.5", "for": "1h"},
 ]
 LOOKS = f"take_looks, {PODS} pods, 4 guardrails"
 PACE = timedelta(minutes=5)  # between two passes; the bins are those of a look each 30 s
@@ -86,8 +93,16 @@ def _world() -> tuple[World, Watched]:
     cluster.put(Resource.DEPLOYMENTS, deployment(replicas=PODS))
     cluster.rollouts.settle()
     metrics = Watched(FakeMetrics(cluster.clock, answers={QUERY: lambda _: 0.01}))
-    labels = {"experiment": "skill_tree_layout", "source": "assignment"}
-    Traffic(metrics.within, cluster, Ref("app", "api"), ENV, labels=labels)
+    Traffic(
+        metrics.within,
+        cluster,
+        Ref("app", "api"),
+        ENV,
+        labels=COHORT,
+        starts=lambda _: 0.5,
+        requests=50.0,
+        fails=lambda _: 0.01,
+    )
     cluster.clock.advance(MINUTE)
     cluster.put(Resource.RAMPS, ramp(soak="24h", guardrails=GUARDRAILS))
     rules = Rules(process="p", tempo=TEMPO)
@@ -124,7 +139,7 @@ async def _timed(world: World, metrics: Watched, what: str, times: int) -> tuple
     ours, theirs, asked = [], [], 0
     for _ in range(times):
         spent, before, began = metrics.spent, metrics.asked, time.perf_counter()
-        looks = await take_looks(plan, stage, instants, world, pods)
+        looks = await take_looks(plan, stage, instants, world, pods, baselines=state.baselines)
         took = time.perf_counter() - began
         theirs.append((metrics.spent - spent) * 1000)
         ours.append(took * 1000 - theirs[-1])

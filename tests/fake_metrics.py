@@ -227,7 +227,8 @@ def _nameless(labels: Labels) -> Labels:
 class Traffic:
     """Users who arrive at the Ready pods of one Deployment and are assigned by the pod's share.
 
-    rate: new assignments a second and pod. harm: what an unfair app makes of the share.
+    rate: new assignments a second and pod. harm: what an unfair app makes of the share. starts:
+    what an arm's new users start, each. requests: a second and pod, and of them so many fail.
     """
 
     metrics: FakeMetrics
@@ -240,6 +241,9 @@ class Traffic:
     counter: str = "experiment_assignments_total"
     labels: Labels = field(default_factory=dict)
     harm: Callable[[float], float] = field(default=lambda share: share)
+    starts: Callable[[str], float] = field(default=lambda arm: 0.0)
+    requests: float = 0.0
+    fails: Callable[[str], float] = field(default=lambda arm: 0.0)
     _open: dict[str, list[Counter]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -275,9 +279,20 @@ class Traffic:
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         place = {"namespace": namespace, "pod": name, **self.labels}
         self._open[name] = [
-            self.metrics.count(self.counter, self.rate * part, variant=arm, **place)
+            self.metrics.count(counter, rate, variant=arm, **place)
             for arm, part in ((self.control, 1 - share), (self.treatment, share))
+            for counter, rate in self._rates(arm, part).items()
         ]
+
+    def _rates(self, arm: str, part: float) -> dict[str, float]:
+        """Return how fast each counter of an arm grows; one that nobody asked for is not there."""
+        told = {self.counter: self.rate * part}
+        if self.starts(arm):
+            told["starts_total"] = self.rate * part * self.starts(arm)
+        if self.requests:
+            told["requests_total"] = self.requests * part
+            told["errors_total"] = self.requests * part * self.fails(arm)
+        return told
 
 
 def _serves(pod: Json) -> bool:

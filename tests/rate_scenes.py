@@ -3,9 +3,11 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from rampguard.core.applying import rules as rules_of
 from rampguard.core.judging import judge
 from rampguard.core.model import (
     Baseline,
+    Decision,
     Evidence,
     Guardrail,
     GuardrailType,
@@ -17,10 +19,11 @@ from rampguard.core.model import (
     PromQL,
     Reading,
     Soaking,
+    State,
     Verdict,
 )
 from rampguard.core.plan import Plan
-from scenes import DAY, MINUTE, SECOND, T, plan, soaking
+from scenes import DAY, MINUTE, SECOND, T, plan, soaking, state, watch
 
 STARTS = Guardrail(
     name="starts", type=GuardrailType.RELATIVE_DROP, tolerance=5.0, metric=PromQL("starts_total")
@@ -123,3 +126,15 @@ def errors_judged(verdict: Verdict, **facts: object) -> Judgement:
 def look_at(after: timedelta, *judgements: Judgement, evidence: Evidence | None = None) -> Look:
     found = evidence or Evidence(t0=T, counted_to=T)
     return Look(at=T + after, evidence=found, judgements=judgements)
+
+
+def watched(
+    our: Plan,
+    *looks: Look,
+    was: State | None = None,
+    stage: Soaking | None = None,
+    **facts: object,
+) -> Decision:
+    """Make one pass over a soak of a plan, right after the last look."""
+    stage = replace(stage or soaking(), rules=rules_of(our))
+    return watch(*looks, of=our, was=was or state(stage), **facts)

@@ -40,7 +40,7 @@ class Operator:
                     "lookInterval": "5s",
                     "scrapeInterval": "5s",
                     "assignmentLag": "15s",
-                    "historyMinimum": "2m",
+                    "historyMinimum": "30s",
                     "namespaces": [namespace],
                     "port": self.port,
                     **settings,

@@ -55,7 +55,7 @@ def pause(seconds: float) -> None:
     time.sleep(seconds)  # noqa: TID251 - real processes, real time
 
 
-def until(look: Callable[[], Any], limit: float, what: str, every: float = 0.5) -> Any:
+def until(look: Callable[[], Any], limit: float, what: str, every: float = 1.5) -> Any:
     """Return the first truth that a look gives."""
     deadline = time.monotonic() + limit
     while True:

@@ -22,7 +22,7 @@ from rampguard.ports import Cluster, Rules, Telemetry, World
 
 LOOK = timedelta(seconds=5)
 TEMPO = Tempo(
-    look=LOOK, scrape=LOOK, lag=timedelta(seconds=15), history=timedelta(minutes=2)
+    look=LOOK, scrape=LOOK, lag=timedelta(seconds=15), history=timedelta(seconds=30)
 )  # as the tests' operators
 
 

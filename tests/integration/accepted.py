@@ -303,6 +303,8 @@ ROWS: dict[str, Row] = {
     "no requests": ((drop("paused"), drop("approve")), {"approve": None}),
     "an approval of a step": given("approve", "step-2-13", approve="step-2-13"),
     "an approval of a breach": given("approve", "breach-1", approve="breach-1"),
+    "an approval of a new baseline": given("approve", "rebaseline", approve="rebaseline"),
+    "an approval of another new baseline": given("approve", "rebaseline-2", approve="rebaseline-2"),
     "abort": given("abort", "Keep", abort=Leave.KEEP),
     "the way down": (
         (put("from", 50), put("to", 10), put("steps", [30, 20])),

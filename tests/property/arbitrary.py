@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from rampguard.core.model import Evidence, Judgement, Reading, Stage, State
+from rampguard.core.model import Judgement, Stage, State
 
 INSTANTS = st.datetimes(
     min_value=datetime(2000, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
@@ -44,10 +44,6 @@ for kind, strategy in (
 # Counts are sums of finite counters; evidence may be infinite on either side.
 st.register_type_strategy(Judgement, st.builds(Judgement, counted=st.floats(0, 1e12)))
 
-READINGS = st.builds(
-    Reading, control=st.floats(0, 1e9, width=32), treatment=st.floats(0, 1e9, width=32)
-)
-EVIDENCE = st.builds(Evidence, bins=st.lists(READINGS, max_size=3).map(tuple))
 STAGES = st.from_type(Stage)
 STATES = st.builds(
     State,

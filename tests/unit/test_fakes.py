@@ -266,6 +266,43 @@ async def test_counters_follow_the_pods_and_the_share_they_run(cluster, metrics)
     assert not before & after
 
 
+async def test_traffic_may_start_ask_and_fail_by_arm(cluster):
+    made = FakeMetrics(cluster.clock)
+    Traffic(
+        made,
+        cluster,
+        API,
+        ENV,
+        starts={"tree": 0.5, "list": 0.25}.__getitem__,
+        requests=100.0,
+        fails={"tree": 0.0, "list": 0.1}.__getitem__,
+    )
+    cluster.clock.advance(100 * SECOND)
+    told = {}
+    for counter in ("starts_total", "requests_total", "errors_total"):
+        query = PromQL(f"sum by (variant) ({counter})")
+        found = await made.instant("default", query, cluster.clock.now())
+        told[counter] = {s.labels["variant"]: s.value for s in found}
+    assert told == {
+        "starts_total": {"tree": 1800.0, "list": 100.0},
+        "requests_total": {"tree": 36_000.0, "list": 4_000.0},
+        "errors_total": {"tree": 0.0, "list": 400.0},
+    }
+
+
+async def test_what_was_not_scraped_for_a_while_has_its_last_value_and_a_hole(cluster, metrics):
+    start = cluster.clock.now()
+    for one in metrics.counters.values():
+        one.gaps.append((start + 40 * SECOND, start + 80 * SECOND))
+    cluster.clock.advance(100 * SECOND)
+    (series, _) = await metrics.span("default", BY_ARM, start, start + 100 * SECOND, 20 * SECOND)
+    assert [(at - start) // SECOND for at, _ in series.points] == [0, 20, 80, 100]
+    last = PromQL(f"sum(last_over_time({COUNTER}[1m]))")
+    for after, value in ((40, 1600.0), (79, 1600.0), (80, 3200.0)):
+        (found,) = await metrics.instant("default", last, start + after * SECOND)
+        assert found.value == pytest.approx(value, abs=8)
+
+
 async def test_a_span_and_its_instants_agree(cluster, metrics):
     start = cluster.clock.now()
     cluster.clock.advance(60 * SECOND)

@@ -1,6 +1,6 @@
-"""Counts requests, whatever ends them: an answer, a refused body, an exception."""
+"""Counts and times requests, whatever ends them: an answer, a refused body, an exception."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skilltree.metrics import SESSIONS_PATH, TREE_PATH, UNKNOWN
@@ -17,9 +17,10 @@ def is_probe(scope: Scope) -> bool:
 class RequestCounter:
     """An ASGI middleware; an endpoint that knows the arm leaves it in request.state.variant."""
 
-    def __init__(self, app: ASGIApp, requests: Counter) -> None:
+    def __init__(self, app: ASGIApp, requests: Counter, seconds: Histogram) -> None:
         self._app = app
         self._requests = requests
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and count it by how it ended."""
@@ -36,7 +37,8 @@ class RequestCounter:
             await send(message)
 
         try:
-            await self._app(scope, receive, watch)
+            with self._seconds.labels(scope["path"]).time():
+                await self._app(scope, receive, watch)
         finally:
             variant = state.get("variant", UNKNOWN)
             self._requests.labels(scope["path"], str(status), variant).inc()

@@ -5,7 +5,7 @@ A counter that appears with its first event hides that event: Prometheus never s
 
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from skilltree.assignment import EXPERIMENT, Arm, Source
 
@@ -34,6 +34,14 @@ class ApiMetrics:
         )
         for labels in product((TREE_PATH, SESSIONS_PATH), STATUSES, (*Arm, UNKNOWN)):
             self.requests.labels(*labels)
+        self.seconds = Histogram(
+            "http_request_duration_seconds",
+            "Seconds that requests of the endpoints of users took.",
+            ("path",),
+            registry=self.registry,
+        )
+        for path in (TREE_PATH, SESSIONS_PATH):
+            self.seconds.labels(path)
         self.jobs_dropped = Counter(
             "jobs_dropped", "Jobs that never reached a worker.", registry=self.registry
         )

@@ -39,7 +39,7 @@ def api_app(config: Config, end: Callable[[], None] = end_process) -> FastAPI:
             await deliver(outbox, config.worker_url)
 
     app = FastAPI(title="skill tree", lifespan=_lifespan(events, send_jobs))
-    app.add_middleware(RequestCounter, requests=metrics.requests)
+    app.add_middleware(RequestCounter, requests=metrics.requests, seconds=metrics.seconds)
     app.include_router(operations(metrics.registry, start_delay=config.start_delay))
     app.add_api_route(TREE_PATH, api.tree, methods=["GET"])
     app.add_api_route(SESSIONS_PATH, api.start_session, methods=["POST"])

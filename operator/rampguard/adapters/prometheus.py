@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from rampguard.ports import BadQuery, Json, Sample, Series, Unavailable
 THREADS = 16
 EPOCH, MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MOST_POINTS = 10_000  # asked for at once: Prometheus refuses more than 11,000
+SKEW = timedelta(seconds=60)  # between its clock and ours; counts of other minutes are no answer
 LONGEST_ANSWER = 64 * 1024 * 1024  # bytes
 
 Form = Mapping[str, str]
@@ -139,19 +141,20 @@ class _Connection(PrometheusConnect):  # type: ignore[misc]  # the library has n
         """Return `data` of a successful and whole answer; raise Unavailable or BadQuery."""
         try:
             try:
-                status, raw = self._query(path, form, deadline)
+                status, raw, date = self._query(path, form, deadline)
             except requests.ConnectionError:
                 # Most often a connection kept alive that the server has closed meanwhile.
-                status, raw = self._query(path, form, deadline)
+                status, raw, date = self._query(path, form, deadline)
         except (OSError, HTTPError, UnicodeError) as error:
             # Errors of requests are OSErrors, a missing caFile is; UnicodeError: an odd secret.
             raise Unavailable(f"{self}: {_cause(error)}") from error
+        self._check_clock(date)
         return self._judge(status, raw)
 
     def __str__(self) -> str:
         return f"{self._name} ({self.url})"
 
-    def _query(self, path: str, form: Form, deadline: float) -> tuple[int, bytes]:
+    def _query(self, path: str, form: Form, deadline: float) -> tuple[int, bytes, str]:
         left = deadline - time.monotonic()
         if left <= 0:
             raise Unavailable(f"{self}: no time left for a query")
@@ -169,7 +172,22 @@ class _Connection(PrometheusConnect):  # type: ignore[misc]  # the library has n
             stream=True,
         )
         with response:
-            return response.status_code, self._body(response, deadline)
+            date = response.headers.get("Date", "")
+            return response.status_code, self._body(response, deadline), date
+
+    def _check_clock(self, date: str) -> None:
+        """Refuse the answers of a server whose clock is another than ours, as its Date says."""
+        try:
+            theirs = parsedate_to_datetime(date).timestamp()
+        except ValueError:
+            return  # none, or one that nobody can read
+        ahead = timedelta(seconds=round(theirs - time.time()))
+        if abs(ahead) > SKEW:
+            word = "ahead of" if ahead > timedelta(0) else "behind"
+            raise Unavailable(
+                f"{self}: ClockSkew: its clock is {abs(ahead).total_seconds():.0f} s {word} ours;"
+                " let both follow the same time"
+            )
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
         """Read what comes as it comes: each wait is short, all of them may not be."""

@@ -36,7 +36,7 @@ from rampguard.api.rules import (
 from rampguard.core.promql import Matcher, cohort, parse_selector
 
 NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-GATE = r"^(start|step-[0-9]+|breach)(-[0-9]+)?$"
+GATE = r"^(start|step-[0-9]+|breach|rebaseline)(-[0-9]+)?$"
 LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 
 

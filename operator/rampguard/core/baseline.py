@@ -186,7 +186,7 @@ def _rate(hits: Reading, units: Reading) -> float:
 
 
 def _control_rate(hits: Reading, units: Reading) -> float:
-    """Return control's rate; that of all where nobody was in control, for want of a better guess."""
+    """Return control's rate; where nobody was in control, that of all: the best guess there is."""
     if units.control:
         return hits.control / units.control
     return hits.all / units.all if units.all else 0.0

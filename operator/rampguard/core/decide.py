@@ -122,7 +122,7 @@ def _accepting(stage: Stage, seen: Observation) -> Stage:
                 stage, accepted=tuple(sorted({*stage.accepted, *stage.evidence.breached}))
             )
         case Applying():
-            killed = {j.name for j in (*stage.killed, *seen.kills)}
+            killed = {j.name for j in stage.killed}  # what fires just now was not asked about
             return replace(
                 stage,
                 progress=Progress(began=seen.now, grew=seen.now),

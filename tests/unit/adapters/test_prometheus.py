@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 
 import orjson
 import pytest
@@ -355,3 +356,19 @@ async def test_a_redirect_does_not_carry_the_token_away(tmp_path):
         with pytest.raises(Unavailable, match="redirects"):
             await metrics.instant("default", UP, AT)
     assert seen == ["/api/v1/query"]
+
+
+@pytest.mark.parametrize(("hours", "word"), [(1, "ahead of"), (-1, "behind")])
+async def test_a_clock_that_is_another_than_ours_is_no_answer(hours: int, word: str) -> None:
+    told = formatdate(time.time() + hours * 3600, usegmt=True)
+    envelope = {"status": "success", "data": {"resultType": "vector", "result": []}}
+    async with prometheus(always(200, envelope, Date=told)) as metrics:
+        with pytest.raises(Unavailable, match=rf"ClockSkew: its clock is 3[56]\d\d s {word} ours"):
+            await metrics.instant("default", UP, AT)
+
+
+@pytest.mark.parametrize("date", [formatdate(time.time() - 30, usegmt=True), "yesterday"])
+async def test_a_clock_that_is_nearly_ours_or_unknown_is_believed(date: str) -> None:
+    envelope = {"status": "success", "data": {"resultType": "vector", "result": []}}
+    async with prometheus(always(200, envelope, Date=date)) as metrics:
+        assert await metrics.instant("default", UP, AT) == ()

@@ -109,6 +109,15 @@ async def test_a_view_counts_once_by_arm_and_source(visit, counted) -> None:
     assert await counted(client, REQUESTS, path=TREE_PATH, status="200", variant="list") == 1
 
 
+async def test_a_request_is_timed_by_its_path(visit, counted) -> None:
+    client = visit(api_app(Config()))
+    await client.get(TREE_PATH)
+    await client.get("/somewhere")
+    timed = "http_request_duration_seconds_count"
+    assert await counted(client, timed, path=TREE_PATH) == 1
+    assert await counted(client, timed) == 1
+
+
 async def test_a_session_counts_by_the_arm_of_the_user_and_the_source_of_the_tree(
     visit, counted
 ) -> None:

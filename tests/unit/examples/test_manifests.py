@@ -53,11 +53,15 @@ async def test_every_example_ramp_finds_its_counters(ramp, visit, counted) -> No
         assert await counted(client, name, variant=arm, **labels) == 0
 
 
-def test_the_metrics_of_the_threshold_examples_are_there() -> None:
+def test_the_metrics_of_the_example_guardrails_are_there() -> None:
     registry = ApiMetrics(0).registry
     there = {sample.name for family in registry.collect() for sample in family.samples}
     queries = [
-        rule["query"] for ramp in ramps() for rule in ramp["spec"]["guardrails"] if "query" in rule
+        rule[field]
+        for ramp in ramps()
+        for rule in ramp["spec"]["guardrails"]
+        for field in ("metric", "requests", "query")
+        if field in rule
     ]
     asked = set(re.findall(r"(\w+)\{", "".join(queries)))
     assert asked

@@ -1,0 +1,47 @@
+"""All exposures beside the new ones: what dashboards show, and what cookies make of it."""
+
+import pytest
+
+from rampguard.core.guardrails import judge_exposure
+from rampguard.core.model import Evidence, Metrics, Part, PromQL, Reading, Verdict
+from scenes import SHARE, T, plan
+
+NEW = PromQL('assignments_total{source="assignment"}')
+OUR = plan(guardrails=(SHARE,), metrics=Metrics(assignments=NEW))
+OLD = "drawn before, not judged"
+NONE = "all exposures: the new ones alone"
+
+
+def shown(new: Reading, every: Reading) -> Part:
+    evidence = Evidence(t0=T, counted_to=T, counts=((new,), (every,)))
+    return judge_exposure(OUR, 0, SHARE, evidence).parts[0]
+
+
+# fmt: off
+ROWS = {
+    "cookies of the ten percent before": (Reading(500, 500), Reading(1_400, 600),
+        f"all exposures: 30.0% of 2000; 1000 by cookie, 10.0% of them treated: {OLD}"),
+    "cookies of control alone": (Reading(500, 500), Reading(600, 500),
+        f"all exposures: 45.5% of 1100; 100 by cookie, 0.0% of them treated: {OLD}"),
+    "nobody came back": (Reading(500, 500), Reading(500, 500), NONE),
+    "fewer than the new ones, by a scrape": (Reading(500, 500), Reading(499, 499), NONE),
+    "none was counted": (Reading(500, 500), Reading(), NONE),
+    "only of no arm": (Reading(500, 500), Reading(other=900), NONE),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("new", "every", "text"), ROWS.values(), ids=ROWS)
+def test_what_all_exposures_show_is_told_beside(new, every, text) -> None:
+    assert shown(new, every).marks == (text,)
+
+
+def test_before_anybody_was_assigned_nothing_is_told() -> None:
+    assert shown(Reading(), Reading(900, 100)).marks == ()
+
+
+def test_all_exposures_never_judge() -> None:
+    """A perfect splitter, and cookies of an older share."""
+    found = shown(Reading(50_000, 50_000), Reading(900_000, 100_000))
+    assert found.verdict is Verdict.WITHIN_TOLERANCE
+    assert found.value == "50.0%"
