@@ -99,7 +99,7 @@ def evidence(our: Plan, after: timedelta) -> Evidence:
     size = spacing(our.tempo.look, our.soaks[-1])
     draw = random.Random(3)
     count = after // size
-    errors = _errors(our)
+    errors = errors_of(our)
 
     def reading(scale: float) -> Reading:
         each = PER_BIN * scale
@@ -147,7 +147,7 @@ def judgements(our: Plan, counted: Evidence, after: timedelta) -> tuple[Judgemen
     return tuple(replace(one, query=one.query or QUERY) for one in told)
 
 
-def _errors(our: Plan) -> frozenset[Family]:
+def errors_of(our: Plan) -> frozenset[Family]:
     """Return the families that count few: errors."""
     rules = (one for one in our.ask.guardrails if one.type is GuardrailType.ERROR_RATE)
     return frozenset(families_of(our.ask, one, our.tempo)[0] for one in rules)

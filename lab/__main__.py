@@ -1,15 +1,16 @@
-"""python -m lab up | down | status | images | env: a real Kubernetes on this machine."""
+"""python -m lab up | down | status | images | history | env: a Kubernetes on this machine."""
 
 import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from lab import docker, kind, needs, programs, workloads
+from lab import docker, kind, needs, past, programs, workloads
 from lab.images import Images
 from lab.places import BIN, CONTEXT, LOGS, NAME, PORTS
 from lab.steps import LabError, in_parallel, say, step
@@ -72,6 +73,27 @@ def status() -> None:
     """Tell what runs and how it is reached; exit code 1 if something does not."""
     _table()
     sys.exit(0 if _status() else 1)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--hours", default=25, show_default=True, type=click.IntRange(1, 24 * 60))
+@click.option(
+    "--every", default=30, show_default=True, type=click.IntRange(1, 300), help="Seconds."
+)
+@click.option("--users", default=3.0, show_default=True, help="New ones per second, in the mean.")
+@click.option("--share", default=10, show_default=True, type=click.IntRange(0, 100))
+@click.option("--seed", default=1, show_default=True)
+def history(folder: Path, **wanted: Any) -> None:
+    """Give a Prometheus a past of the example, in FOLDER: for `kubectl ramp simulate`.
+
+    It ends now: traffic by day and night, users who start several sessions, bursts of errors,
+    a restart, a rollout; the share stays where it is.
+    """
+    told = past.Past(end=int(time.time()), **wanted)
+    with step(f"a past of {told.hours} h in {folder}"):
+        past.backfill(told, folder)
+    say(f"read it: prometheus --config.file=/dev/null --storage.tsdb.path={folder}")
 
 
 @main.command()

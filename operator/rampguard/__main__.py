@@ -62,7 +62,13 @@ async def _until_signal(settings: Settings, wired: Wired, runner: Runner) -> int
     def is_ready() -> bool:
         return ready.is_set() and runner.listed and not asked.is_set()
 
-    async with serve(settings.port, runner, is_ready=is_ready, metrics=wired.telemetry.render):
+    async with serve(
+        settings.port,
+        runner,
+        is_ready=is_ready,
+        metrics=wired.telemetry.render,
+        records=wired.recorder,
+    ):
         waits = asyncio.create_task(asked.wait())
         listening = asyncio.create_task(
             listen(

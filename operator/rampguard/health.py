@@ -1,5 +1,6 @@
-"""/healthz, /readyz and /metrics, read-only, on a port of their own."""
+"""/healthz, /readyz, /metrics and /records, read-only, on a port of their own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -7,13 +8,19 @@ from datetime import timedelta
 from aiohttp import web
 
 from rampguard.engine.runner import Runner
+from rampguard.ports import Held, Records
 
 LONGEST_OVERDUE = timedelta(minutes=5)
 
 
 @asynccontextmanager
 async def serve(
-    port: int, runner: Runner, *, is_ready: Callable[[], bool], metrics: Callable[[], bytes]
+    port: int,
+    runner: Runner,
+    *,
+    is_ready: Callable[[], bool],
+    metrics: Callable[[], bytes],
+    records: Records | None = None,
 ) -> AsyncIterator[None]:
     """Answer until the block ends. Unhealthy is a ramp that waits for minutes to be looked at."""
 
@@ -36,6 +43,8 @@ async def serve(
     app.add_routes(
         [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show)]
     )
+    if records is not None:
+        app.add_routes(_records(records))
     server = web.AppRunner(app, access_log=None)
     await server.setup()
     try:
@@ -43,3 +52,43 @@ async def serve(
         yield
     finally:
         await server.cleanup()
+
+
+def _records(records: Records) -> list[web.RouteDef]:
+    """Return the list of records, and each by the name that it has there."""
+
+    async def listed(_: web.Request) -> web.Response:
+        try:
+            held = await asyncio.to_thread(records.held)
+        except Exception as error:
+            raise web.HTTPServiceUnavailable(text=f"no records can be read: {error}") from error
+        return web.json_response({"records": [_told(one) for one in held]})
+
+    async def one(request: web.Request) -> web.StreamResponse:
+        try:
+            blocks = await asyncio.to_thread(records.blocks, request.match_info["name"])
+            if blocks is None:
+                raise web.HTTPNotFound(text="there is no such record; /records lists those kept")
+            block = await asyncio.to_thread(next, blocks, b"")
+        except OSError as error:
+            raise web.HTTPServiceUnavailable(text=f"it cannot be read: {error}") from error
+        answer = web.StreamResponse(headers={"Content-Type": "application/gzip"})
+        await answer.prepare(request)
+        while block:
+            await answer.write(block)
+            block = await asyncio.to_thread(next, blocks, b"")
+        return answer
+
+    return [web.get("/records", listed), web.get("/records/{name}", one)]
+
+
+def _told(held: Held) -> dict[str, object]:
+    return {
+        "name": held.name,
+        "namespace": held.ramp.namespace,
+        "ramp": held.ramp.name,
+        "uid": held.uid,
+        "bytes": held.size,
+        "from": held.since.isoformat() if held.since else None,
+        "to": held.until.isoformat(),
+    }

@@ -11,7 +11,7 @@ RampError      answer
   Gone         a watch or a list is too old: start anew
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from rampguard.core.model import PromQL, Ref, Sample, Series
 from rampguard.core.plan import Tempo
+from rampguard.core.replay import Record
 
 __all__ = [
     "BadQuery",
@@ -26,11 +27,16 @@ __all__ = [
     "Cluster",
     "Conflict",
     "Gone",
+    "Held",
     "InvalidSpec",
     "Json",
     "Metrics",
+    "NoRecorder",
     "NotFound",
     "RampError",
+    "Record",
+    "Recorder",
+    "Records",
     "Refused",
     "Resource",
     "Rules",
@@ -212,6 +218,45 @@ class Telemetry(Protocol):
         ...
 
 
+class Recorder(Protocol):
+    """Keeps what each pass was given and made of it; never fails, delays or waits for a caller."""
+
+    def append(self, ref: Ref, uid: str, record: Record) -> None:
+        """Take the next record of a ramp; one too many at once is dropped and counted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One record that is kept. since: of its first pass, None: unreadable; until: last written."""
+
+    name: str
+    ramp: Ref
+    uid: str
+    size: int  # bytes
+    since: datetime | None
+    until: datetime
+
+
+class Records(Protocol):
+    """What is kept, for people to read; every method may raise what a file system raises."""
+
+    def held(self) -> tuple[Held, ...]:
+        """Return every record, by name."""
+        ...
+
+    def blocks(self, name: str) -> Iterator[bytes] | None:
+        """Return what one of them holds by now; None: there is none of that name."""
+        ...
+
+
+class NoRecorder:
+    """Keeps nothing."""
+
+    def append(self, ref: Ref, uid: str, record: Record) -> None:
+        """Let a record go."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Constants of the operator that shape a pass; wiring fills them from the settings."""
@@ -232,4 +277,5 @@ class World:
     clock: Clock
     telemetry: Telemetry
     rules: Rules
+    recorder: Recorder = field(default_factory=NoRecorder)
     refusals: dict[str, tuple[str, ...]] = field(default_factory=dict)

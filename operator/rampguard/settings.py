@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
+from fsspec import get_filesystem_class
+from fsspec.utils import get_protocol
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -59,6 +61,17 @@ def _url(value: str) -> str:
     return value
 
 
+def _location(value: str) -> str:
+    """Understand an absolute path, or a URL of a file system that is installed here."""
+    if "://" not in value and value and not value.startswith("/"):
+        raise ValueError("an absolute path or a URL such as s3://bucket/folder is expected")
+    try:
+        get_filesystem_class(get_protocol(value))
+    except (ValueError, ImportError) as error:
+        raise ValueError(f"a folder that fsspec can open is expected: {error}") from error
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Name = Annotated[str, Field(pattern=NAME)]
 
@@ -92,6 +105,13 @@ class Prometheus(_Model):
         return Source(**dict(self))
 
 
+class Records(_Model):
+    """Where the flight recorder writes. url empty: nowhere; max_mb: of all records together."""
+
+    url: Annotated[str, AfterValidator(_location)] = "/var/lib/rampguard/records"
+    max_mb: Annotated[int, Field(ge=1, alias="maxMB")] = 256
+
+
 class Settings(_Model):
     """Everything that can be set. namespaces: empty means the whole cluster."""
 
@@ -101,6 +121,7 @@ class Settings(_Model):
     assignment_lag: Duration = timedelta(minutes=2)
     history_minimum: Duration = timedelta(hours=1)
     attribution_window: Duration = timedelta(minutes=30)
+    records: Records = Records()
     namespaces: tuple[Name, ...] = ()
     namespace_label: str = Field("namespace", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
     pod_label: str = Field("pod", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")

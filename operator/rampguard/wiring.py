@@ -1,14 +1,17 @@
 """Builds the World; knows every adapter, and is known by the entry points only."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from rampguard.adapters.clock import RealClock
 from rampguard.adapters.kubernetes import KubernetesCluster
 from rampguard.adapters.prometheus import PrometheusMetrics
+from rampguard.adapters.records import FlightRecorder, Place
 from rampguard.adapters.telemetry import RealTelemetry
-from rampguard.ports import Cluster, Refused, Resource, Rules, World
+from rampguard.ports import Cluster, NoRecorder, Refused, Resource, Rules, World
 from rampguard.settings import Settings, process_identity
 
 # What we do, as verb, resource and subresource; the chart grants exactly this.
@@ -24,10 +27,11 @@ RIGHTS = (
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """The World, and what only the process itself needs."""
+    """The World, and what only the process itself needs. recorder None: nothing is recorded."""
 
     world: World
     telemetry: RealTelemetry
+    recorder: FlightRecorder | None
 
 
 @asynccontextmanager
@@ -45,14 +49,34 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         namespace_label=settings.namespace_label,
         pod_label=settings.pod_label,
     )
+    recorder = _recorder(settings, telemetry)
     world = World(
-        cluster=cluster, metrics=metrics, clock=RealClock(), telemetry=telemetry, rules=rules
+        cluster=cluster,
+        metrics=metrics,
+        clock=RealClock(),
+        telemetry=telemetry,
+        rules=rules,
+        recorder=recorder or NoRecorder(),
     )
     try:
-        yield Wired(world, telemetry)
+        yield Wired(world, telemetry, recorder)
     finally:
+        if recorder:
+            await asyncio.to_thread(recorder.close)
         metrics.close()
         await cluster.close()
+
+
+def _recorder(settings: Settings, telemetry: RealTelemetry) -> FlightRecorder | None:
+    if not settings.records.url:
+        return None
+    return FlightRecorder(
+        Place(settings.records.url),
+        limit=settings.records.max_mb * 10**6,
+        version=version("rampguard"),
+        log=telemetry.log,
+        on_dropped=telemetry.count_dropped,
+    )
 
 
 async def check_rights(cluster: Cluster, namespaces: tuple[str, ...]) -> None:

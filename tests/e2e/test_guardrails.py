@@ -37,7 +37,7 @@ def soaking(stage: Stage, operator: Operator) -> Iterator[Stage]:
     pause(60)
     stage.apply(**WATCHED)
     stage.reaches("Soaking")
-    yield stage
+    return stage
 
 
 def breaks(stage: Stage, record: Record, what: str, **knobs: float) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import cast
 from e2e.operators import Operator
 from e2e.stage import PROMETHEUS, Stage, pause
 from e2e.test_guardrails import BALANCE, ERRORS, STARTS
-
 from rampguard.adapters.clock import RealClock
 from rampguard.adapters.prometheus import PrometheusMetrics, Source
 from rampguard.api import engine

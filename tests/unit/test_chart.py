@@ -203,6 +203,41 @@ def test_the_operator_understands_its_configuration(objects: list[Object], tmp_p
     assert understood.port == port["containerPort"]
 
 
+PLACES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
+    "an emptyDir by default": ({}, {"emptyDir": {"sizeLimit": "512Mi"}}),
+    "a claim": (
+        {"records": {"existingClaim": "flights"}},
+        {"persistentVolumeClaim": {"claimName": "flights"}},
+    ),
+    "another folder": (
+        {"config": {"records": {"url": "/flights"}}},
+        {"emptyDir": {"sizeLimit": "512Mi"}},
+    ),
+    "an object store": ({"config": {"records": {"url": "s3://flights/here"}}}, None),
+    "nowhere": ({"config": {"records": {"url": ""}}}, None),
+}
+
+
+@pytest.mark.parametrize(("values", "place"), PLACES.values(), ids=PLACES)
+def test_records_lie_where_the_values_say(
+    values: dict[str, Any], place: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    objects = [o for o in yaml.safe_load_all(rendered(values, tmp_path)) if o]
+    [deployment] = of_kind(objects, "Deployment")
+    spec = deployment["spec"]["template"]["spec"]
+    volumes = {one.pop("name"): one for one in spec["volumes"]}
+    mounts = {one["name"]: one["mountPath"] for one in spec["containers"][0]["volumeMounts"]}
+    url = values.get("config", {}).get("records", {}).get("url", "/var/lib/rampguard/records")
+    assert volumes.get("records") == place
+    assert mounts.get("records") == (url if place else None)
+
+
+def test_records_fit_into_their_volume() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    limit = int(values["records"]["sizeLimit"].removesuffix("Mi")) * 2**20
+    assert limit >= 2 * values["config"]["records"]["maxMB"] * 10**6
+
+
 def schema() -> Any:
     return json.loads((CHART / "values.schema.json").read_text())
 
@@ -214,6 +249,10 @@ def test_the_values_know_every_setting_that_makes_sense_in_a_cluster() -> None:
     prometheus = known["config"]["properties"]["prometheus"]["additionalProperties"]
     assert {*prometheus["properties"]} == {
         field.alias for field in settings.Prometheus.model_fields.values()
+    }
+    records = known["config"]["properties"]["records"]
+    assert {*records["properties"]} == {
+        field.alias for field in settings.Records.model_fields.values()
     }
 
 
@@ -240,6 +279,9 @@ REFUSED: dict[str, dict[str, Any]] = {
         "config": {"prometheus": {"default": {"url": "http://a", "usernameFile": "/u"}}}
     },
     "a quote in an expression": {"requestedBy": {"exempt": ["a'b"]}},
+    "a folder that is relative": {"config": {"records": {"url": "records"}}},
+    "no room for records": {"config": {"records": {"maxMB": 0}}},
+    "a size that is none": {"records": {"sizeLimit": "much"}},
     "a number of workers below 1": {"config": {"workers": 0}},
 }
 

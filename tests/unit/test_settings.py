@@ -52,6 +52,12 @@ def test_a_file_sets_all(tmp_path):
     }
 
 
+@pytest.mark.parametrize("url", ["", "/records", "memory://records", "file:///records"])
+def test_records_may_lie_in_a_folder_elsewhere_or_nowhere(tmp_path, url):
+    settings = load(written(tmp_path / "c.yaml", f"records: {{url: '{url}', maxMB: 5}}"), {})
+    assert (settings.records.url, settings.records.max_mb) == (url, 5)
+
+
 def test_the_environment_wins(tmp_path):
     environment = {
         "RAMPGUARD_LOG_LEVEL": "error",
@@ -98,6 +104,10 @@ def test_the_environment_wins(tmp_path):
         ("prometheus: {default: {url: 'http://x', headers: {a: 1}}}", "headers.a: .*valid string"),
         ("prometheus: {d: {url: 'http://x'}, d: {url: 'http://y'}}", "d stands twice"),
         ("port: 1\nport: 2", "port stands twice"),
+        ("records: {url: here}", "records.url: an absolute path or a URL such as s3://"),
+        ("records: {url: 'nosuch://x'}", "records.url: a folder that fsspec can open is expected"),
+        ("records: {maxMB: 0}", "records.maxMB: should be greater than or equal to 1"),
+        ("records: {maxMb: 5}", "records.maxMb: no such field"),
         ("? [a, b]\n: 1", "is no YAML|fields with values"),
         ("1: 2", "1: Keys should be strings"),
         ("- port", "fields with values are expected"),

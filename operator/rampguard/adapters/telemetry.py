@@ -73,6 +73,9 @@ class RealTelemetry:
         self._calls = self._counter(
             "rampguard_api_calls", "Kubernetes API calls.", "verb", "resource", "result"
         )
+        self._dropped = self._counter(
+            "rampguard_records_dropped", "Records of passes that were not written."
+        )
         self._queued = self._gauge("rampguard_queue_depth", "Ramps that wait for a pass.")
         self._running = self._gauge("rampguard_passes_running", "Passes that run now.")
         self._overdue = self._gauge(
@@ -117,6 +120,10 @@ class RealTelemetry:
     def count_call(self, verb: str, resource: str, result: str) -> None:
         """Count one call of the Kubernetes API by its result: ok, or the name of the error."""
         self._calls.labels(verb, resource, result).inc()
+
+    def count_dropped(self) -> None:
+        """Count one record of a pass that is lost."""
+        self._dropped.inc()
 
     def set_queue(self, queued: int, running: int, overdue: timedelta) -> None:
         """Set the gauges of the workqueue."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 
 from rampguard.api.entries import entry_that_counts
 from rampguard.api.raw import Json, instant, items, named, number, part, saying, text
@@ -47,6 +48,11 @@ def to_pods(
 def is_ready(pod: Json) -> bool:
     """Say whether a pod serves now."""
     return _conditions(pod).get("Ready", {}).get("status") == "True"
+
+
+def started_at(pod: Json) -> datetime | None:
+    """Return when the kubelet took a pod; None: it has not yet."""
+    return instant(part(pod, "status").get("startTime"))
 
 
 def _current(deployment: Json, replicasets: Collection[Json]) -> str | None:

@@ -22,6 +22,12 @@ def items(value: object) -> Iterator[Json]:
         yield from (item for item in value if isinstance(item, dict))
 
 
+def texts(value: object) -> Iterator[str]:
+    """Yield the strings of a list; none of anything else."""
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, str))
+
+
 def text(value: object) -> str:
     """Return a string as it is; "" for anything else."""
     return value if isinstance(value, str) else ""

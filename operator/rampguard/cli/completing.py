@@ -29,6 +29,13 @@ def ramp_names(context: click.Context, _: click.Parameter, begun: str) -> list[C
     return [CompletionItem(name) for name in sorted(names) if name.startswith(begun)]
 
 
+def ramps_and_files(
+    context: click.Context, param: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Complete the name of a ramp or of a file."""
+    return [*ramp_names(context, param, begun), CompletionItem(begun, type="file")]
+
+
 def open_gates(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Complete the name of a gate of the ramp typed before."""
     try:

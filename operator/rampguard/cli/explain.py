@@ -98,6 +98,7 @@ def _numbers(one: Guardrail) -> tuple[tuple[str, str], ...]:
         ("counted", f"{one.counted:,}".replace(",", " ") if one.counted else ""),
         ("why", one.why),
         ("could see", one.could_see),
+        *(("part", detail) for detail in one.details),
         ("onset", onset),
         ("query", one.query),
     )

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import queue
+import re
 import shutil
 import subprocess
 import threading
@@ -17,6 +18,7 @@ from rampguard.cli.refusals import NOT_FOUND, Failed, explained
 
 KIND = "experimentramps.v1alpha1.rampguard.dev"
 PATIENCE = "--request-timeout=30s"
+FORWARDED = timedelta(seconds=20)  # until kubectl says where it listens
 ABSENT = (
     "kubectl is not on the PATH, and `kubectl ramp` asks the cluster through it;"
     " install it: https://kubernetes.io/docs/tasks/tools/"
@@ -117,6 +119,11 @@ class Kubectl:
         how = ("--watch", "--output-watch-events", "--output=json")
         return Watch(self._command("get", KIND, only, *how))
 
+    def forward(self, namespace: str, deployment: str, port: int) -> "Forward":
+        """Reach a port of a pod of a Deployment from here."""
+        target, where = f"deployment/{deployment}", f"--namespace={namespace}"
+        return Forward(self._command("port-forward", target, f":{port}", where))
+
     def _nothing_named(self, name: str) -> Told:
         from difflib import get_close_matches  # noqa: PLC0415 - only on this way out
 
@@ -213,6 +220,49 @@ class Watch:
         self._told.put(Over(("".join(words) or "kubectl failed") if failed else ""))
 
 
+class Forward:
+    """A `kubectl port-forward` under way; leaving its context ends it."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._process = subprocess.Popen(  # noqa: S603 - no shell, see Kubectl._command
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+            errors="replace",
+        )  # fmt: skip
+        self._words = ""
+        self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def __enter__(self) -> int:
+        """Return the port of this machine that leads there."""
+        told = ""
+        with contextlib.suppress(queue.Empty):
+            told = self._told.get(timeout=FORWARDED.total_seconds())
+        found = re.match(r"Forwarding from 127\.0\.0\.1:(\d+) ->", told)
+        if found:
+            return int(found[1])
+        words = self._end() or "kubectl does not say where it listens"
+        raise explained("reach the operator", _place(self._command), words)
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> str:
+        """Stop kubectl and return what it complained of."""
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(timeout=1)
+        return self._words
+
+    def _listen(self) -> None:
+        # Both pipes are drained: kubectl writes a line for each connection, and must not stop.
+        for row in _rows(self._process.stdout):
+            self._told.put(row)
+        self._told.put("")
+        self._words = _all(self._process.stderr)
+
+
 def _place(command: list[str]) -> str:
     """Name the namespace that a command is about, for people."""
     if "--all-namespaces" in command:
@@ -227,6 +277,12 @@ def _all(stream: IO[str] | None) -> str:
         return ""
     with stream:
         return stream.read()
+
+
+def _rows(stream: IO[str] | None) -> Iterator[str]:
+    if stream is not None:
+        with stream:
+            yield from stream
 
 
 def _documents(stream: IO[str] | None) -> Iterator[Json]:

@@ -98,6 +98,17 @@ def _repeated(document: Any) -> Iterator[str]:
             yield f"spec.{field}: Duplicate value: {name}"
 
 
+def ramps_of(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield each ramp of a file, a folder or standard input with where it stands.
+
+    A YAMLError or a RecursionError: it is not YAML.
+    """
+    for path, written in _read(name):
+        for line, document in _documents(written):
+            for one in _ramps(document):
+                yield f"{path}:{line}", one
+
+
 def _checked(name: str) -> Iterator[Checked]:
     for path, written in _read(name):
         try:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from rampguard.cli.exits import Exit, Told
-from rampguard.cli.options import asking, named, open_gates, reaching, showing, span
+from rampguard.cli.options import (
+    asking,
+    instant,
+    named,
+    open_gates,
+    reaching,
+    recorded,
+    showing,
+    span,
+)
 
 if TYPE_CHECKING:
     from rampguard.cli.kubectl import Kubectl
@@ -19,8 +28,10 @@ PROGRAM = "kubectl ramp"
 MEANT = {
     "cancel": "abort",
     "continue": "resume",
+    "backtest": "simulate",
     "delete": "abort",
     "describe": "explain",
+    "dry-run": "simulate",
     "ls": "list",
     "promote": "approve",
     "restart": "retry",
@@ -30,7 +41,9 @@ MEANT = {
     "tree": "get",
     "undo": "abort",
     "validate": "lint",
+    "try": "simulate",
     "wait": "status",
+    "verify": "replay",
     "watch": "get",
     "why": "explain",
 }
@@ -223,6 +236,110 @@ def lint(*, names: tuple[str, ...]) -> Exit:
     from rampguard.cli import lint as linting  # noqa: PLC0415 - pydantic: 150 ms
 
     return linting.lint(names)
+
+
+@ramp.command()
+@showing
+@click.option(
+    "-f",
+    "--filename",
+    "manifest",
+    required=True,
+    metavar="FILE",
+    type=click.Path(allow_dash=True),
+    help="The manifest of one ramp, or - for standard input.",
+)
+@click.option(
+    "--prometheus",
+    "url",
+    envvar="RAMPGUARD_PROMETHEUS",
+    metavar="URL",
+    help="The Prometheus to ask, such as http://127.0.0.1:9090; default: $RAMPGUARD_PROMETHEUS.",
+)
+@click.option(
+    "--header-file",
+    metavar="FILE",
+    help="What to log in with: lines of `Name: value`, or a bearer token alone.",
+)
+@click.option("--from", "source", metavar="FILE", help="Read a history that --export wrote.")
+@click.option("--export", metavar="FILE", help="Write the history, packed if it ends in .gz.")
+@click.option(
+    "--days",
+    type=click.FloatRange(0.1, 60),
+    metavar="N",
+    help="How far to look back; default: 7, or what there is.",
+)
+@click.option("--at", callback=instant, metavar="TIME", help="Where history ends; default: now.")
+@click.option("-n", "--namespace", metavar="NAME", help="That of the pods; default: the ramp's.")
+@click.option("--namespace-label", default="namespace", metavar="LABEL", show_default=True)
+@click.option("--pod-label", default="pod", metavar="LABEL", show_default=True)
+@click.option(
+    "--picture",
+    metavar="FILE",
+    help="Draw what the traffic can show over time, as .png or .svg.",
+)
+@click.pass_context
+def simulate(ctx: click.Context, /, **told: Any) -> Exit:
+    """Try a ramp on the past days of Prometheus; change nothing.
+
+    \b
+    Judges what was counted at the old share as if a ramp had begun, by the
+    operator's own rules, and reckons what this traffic could show at the new
+    one: would it be rolled back without harm, which harm is found, how soon?
+
+    \b
+    kubectl ramp simulate -f ramp.yaml --prometheus http://127.0.0.1:9090
+    kubectl ramp simulate -f ramp.yaml --prometheus ... --export past.json.gz
+    kubectl ramp simulate -f ramp.yaml --from past.json.gz --picture seen.png
+
+    \b
+    Exit codes: 0 simulated; 1 the ramp is wrong, or would not start for want
+    of signals; 3 no answer, no such file; 64 usage.
+    """  # noqa: D301 - click wants the character \b, which keeps lines as they are
+    from rampguard.cli import simulate as simulating  # noqa: PLC0415 - as above
+
+    if bool(told["url"]) == bool(told["source"]):
+        where = click.core.ParameterSource.ENVIRONMENT
+        if not (told["source"] and ctx.get_parameter_source("url") is where):
+            ctx.fail("one of --prometheus and --from is needed")
+    if told["source"] and (told["days"] or told["at"] or told["export"]):
+        ctx.fail("--days, --at and --export do not go with --from: the file is what it is")
+    screen, form = _screen(told), _form(told)
+    namespace = told.pop("namespace") or (ctx.obj or {}).get("namespace") or ""
+    told = {key: value for key, value in told.items() if key not in {"no_color", "output"}}
+    wanted = simulating.Wanted(**told, namespace=namespace)
+    return simulating.simulate(wanted, screen, form=form)
+
+
+@ramp.command()
+@reaching
+@showing
+@recorded
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for each look as well.")
+@click.pass_context
+def replay(ctx: click.Context, /, *, record: str, verbose: bool, **told: Any) -> Exit:
+    """Work out every judgement and decision of a record once more.
+
+    RECORD is what the operator's flight recorder kept of one ramp: a file, a URL (a * stands for
+    its parts), - for standard input, or the NAME of a ramp (ramp/NAME beside a file so named):
+    then it is fetched from the operator through `kubectl port-forward`.
+
+    \b
+    kubectl ramp replay skill-tree-layout-50 -n app
+    kubectl ramp replay app_skill-tree-layout-50_UID.jsonl.gz --verbose
+    kubectl ramp replay 's3://bucket/records/app_skill-tree-layout-50_*'
+
+    Nothing is asked but what was measured then, and nothing is written. Each field that comes out
+    otherwise is shown as it was recorded and as it is now: of the same version there is none.
+
+    \b
+    Exit codes: 0 all as recorded; 1 something differs; 3 no such record; 64 usage.
+    """  # noqa: D301 - as above
+    from rampguard.cli import replay as replaying  # noqa: PLC0415 - pydantic: 150 ms
+
+    return replaying.replay(
+        _kubectl(ctx, told), _screen(told), record, form=_form(told), verbose=verbose
+    )
 
 
 @ramp.command()

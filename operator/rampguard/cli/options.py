@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -10,7 +11,9 @@ import click
 from rampguard.core.durations import parse_duration
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
-PREFIXES = ("ramp/", "ramps/", "experimentramp/", "experimentramps/")
+RAMP = "ramp/"
+PREFIXES = (RAMP, "ramps/", "experimentramp/", "experimentramps/")
+FILES = {".gz", ".jsonl"}  # how the name of a record ends
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
@@ -21,6 +24,15 @@ def _bare(_: click.Context, __: click.Parameter, told: str) -> str:
     if not NAME.fullmatch(bare):
         raise click.BadParameter(f"{bare[:80]!r} is no name of a ramp")
     return bare
+
+
+def _source(ctx: click.Context, param: click.Parameter, told: str) -> str:
+    """Return -, a URL, a path, or ramp/NAME for what can only be the name of a ramp."""
+    path = Path(told)
+    named = told.startswith(PREFIXES) or (len(path.parts) == 1 and path.suffix not in FILES)
+    if told == "-" or "://" in told or path.exists() or not named:
+        return told
+    return f"{RAMP}{_bare(ctx, param, told)}"
 
 
 def span(_: click.Context, __: click.Parameter, told: str | None) -> timedelta | None:
@@ -34,6 +46,17 @@ def span(_: click.Context, __: click.Parameter, told: str | None) -> timedelta |
     if duration <= timedelta(0):
         raise click.BadParameter(f"{told[:20]} is not above 0s")
     return duration
+
+
+def instant(_: click.Context, __: click.Parameter, told: str | None) -> datetime | None:
+    """Return a time such as 2026-11-24T12:00:00Z; one without a zone is UTC."""
+    if told is None:
+        return None
+    try:
+        at = datetime.fromisoformat(told)
+    except ValueError as error:
+        raise click.BadParameter(f"{told[:40]!r} is no time such as 2026-11-24T12:00Z") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _names(ctx: click.Context, param: click.Parameter, begun: str) -> Any:
@@ -78,4 +101,11 @@ def asking(verb: Verb) -> Verb:
     return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(verb)
 
 
+def _sources(ctx: click.Context, param: click.Parameter, begun: str) -> Any:
+    from rampguard.cli.completing import ramps_and_files  # noqa: PLC0415 - only to complete
+
+    return ramps_and_files(ctx, param, begun)
+
+
+recorded = click.argument("record", metavar="RECORD", callback=_source, shell_complete=_sources)
 named = click.argument("name", callback=_bare, shell_complete=_names)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rampguard.api.raw import Json, instant, items, number, part
+from rampguard.api.raw import Json, instant, items, number, part, texts
 from rampguard.cli.exits import ENDED, Exit, exit_of
 from rampguard.cli.text import safe
 from rampguard.core.durations import parse_duration
@@ -64,6 +64,7 @@ class Guardrail:
     onset: datetime | None = None
     query: str = ""
     dry_run: bool = False
+    details: tuple[str, ...] = ()  # the numbers of each of its parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +314,7 @@ def _guardrail(one: Json) -> Guardrail:
         onset=instant(one.get("onset")),
         query=safe(one.get("query")),
         dry_run=one.get("dryRun") is True,
+        details=tuple(safe(line) for line in texts(one.get("details"))),
     )
 
 

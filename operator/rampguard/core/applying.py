@@ -1,14 +1,18 @@
 """Applying: a value is written on every target, in order, and proven on every pod."""
 
 from dataclasses import replace
+from datetime import datetime
 
+from rampguard.core.counting import fresh
 from rampguard.core.durations import show_duration, show_seconds
+from rampguard.core.harm import tokens
 from rampguard.core.model import (
     Applying,
     Because,
     Coverage,
     Decision,
-    Evidence,
+    Guardrail,
+    GuardrailType,
     Judgement,
     Note,
     Observation,
@@ -17,11 +21,22 @@ from rampguard.core.model import (
     Soaking,
     State,
 )
-from rampguard.core.moves import ask_person, grown, note, overdue, patience, told_once, without_gate
+from rampguard.core.moves import (
+    ask_about,
+    ask_person,
+    grown,
+    note,
+    overdue,
+    patience,
+    told_once,
+    without_gate,
+)
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
 from rampguard.core.targets import advance, carried, missing_write, taken
+
+HELD = "errors are not compared with the time before the ramp until then"
 
 
 def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decision:
@@ -43,7 +58,7 @@ def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> De
     stage = replace(stage, killed=_latched(stage, seen))
     state = replace(state, stage=stage)
     if stage.killed:
-        return _killed(plan, state, seen, stage.killed[0])
+        return _killed(plan, state, seen, stage.killed)
     if not writes and all_proven(seen):
         return _soak(plan, state, stage, seen)
     if not writes and readable(seen) and overdue(plan, seen, stage.progress):
@@ -96,14 +111,21 @@ def lag_text(plan: Plan, seen: Observation, step: int) -> str:
 def _soak(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decision:
     """Begin to watch, one scrape after the proof, so that mixed exposure stays out."""
     t0 = seen.now + plan.tempo.scrape
+    # A question about pods that came after all is void; an answer to it must open nothing.
+    state = without_gate(state, "breach")
+    changed_at: datetime | None = None
+    changed: tuple[Note, ...] = ()
+    if who := changed_by_others(stage.templates, seen):
+        changed_at, state, changed = _changed(plan, state, seen, who, t0)
     value, pods = plan.values[stage.step], proven_pods(seen)
     soaking = Soaking(
         since=t0,
         step=stage.step,
-        evidence=Evidence(t0=t0, counted_to=t0),
+        evidence=fresh(plan, stage.step, t0),
         templates=templates(seen),
         rules=rules(plan),
         accepted=stage.accepted,
+        changed_at=changed_at,
     )
     mixed = t0 - stage.since
     proven = note(
@@ -117,31 +139,41 @@ def _soak(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decis
     text = f"at {value}% until {until:%Y-%m-%dT%H:%M:%SZ}"
     started = note(Reason.SOAK_STARTED, f"soak started: {text}", stage.step, t0.isoformat())
     return Decision(
-        # A question about pods that came after all is void; an answer to it must open nothing.
-        state=replace(without_gate(state, "breach"), stage=soaking, mixed=mixed),
+        state=replace(state, stage=soaking, mixed=mixed),
         because=Because(Reason.SOAKING, text),
-        notes=(proven, started),
+        notes=(*changed, proven, started),
         look_again_in=plan.tempo.scrape,
     )
+
+
+def _changed(
+    plan: Plan, state: State, seen: Observation, who: str, t0: datetime
+) -> tuple[datetime | None, State, tuple[Note, ...]]:
+    """Answer a change of somebody else's between the write and the proof: as in a soak."""
+    text = f"somebody changed the pod template of {who} while the value was written"
+    told = note(Reason.TEMPLATE_CHANGED, text, seen.now.isoformat(), warning=True)
+    if not compares_with_history(plan, state):
+        return None, state, (told,)
+    state, asked = ask_person(plan, state, "rebaseline", f"{text}; {HELD}", seen.now)
+    return t0, state, (told, *asked)
 
 
 def _latched(stage: Applying, seen: Observation) -> tuple[Judgement, ...]:
     """Return the kill-switches that fired and that nobody overruled, each as it fired first."""
     fired = {j.name: j for j in (*seen.kills, *stage.killed)}
-    return tuple(j for name, j in fired.items() if name not in stage.accepted)
+    return tuple(j for j in fired.values() if not set(tokens(j)).issubset(stage.accepted))
 
 
-def _killed(plan: Plan, state: State, seen: Observation, harm: Judgement) -> Decision:
-    """Answer a kill-switch that fires before the proof is whole."""
-    text = f"{harm.name} {harm.value}, limit {harm.limit}"
-    because = Because(Reason.GUARDRAIL_BREACHED, text)
-    loud = f"{harm.name} breached:{text.removeprefix(harm.name)}"
-    told = note(Reason.GUARDRAIL_BREACHED, loud, harm.name, state.stage.since, warning=True)
-    state, notes = told_once(state, told)
+def _killed(plan: Plan, state: State, seen: Observation, harm: tuple[Judgement, ...]) -> Decision:
+    """Answer kill-switches that fire before the proof is whole."""
+    text = "; ".join(breach_text(one) for one in harm)
+    because = Because(Reason.GUARDRAIL_BREACHED, breach_text(harm[0]))
+    state, notes = told_harm(state, harm, state.stage.since)
     if plan.ask.on_failure is OnFailure.ROLLBACK:
         decision = roll_back(plan, state, seen, because)
         return replace(decision, notes=(*notes, *decision.notes))
-    asked, question = ask_person(plan, state, "breach", text, seen.now)
+    about = [token for one in harm for token in tokens(one)]
+    asked, question = ask_about(plan, state, text, about, seen.now)
     return Decision(
         state=asked,
         because=because,
@@ -150,16 +182,58 @@ def _killed(plan: Plan, state: State, seen: Observation, harm: Judgement) -> Dec
     )
 
 
+def told_harm(
+    state: State, harm: tuple[Judgement, ...], since: datetime | None
+) -> tuple[State, tuple[Note, ...]]:
+    """Tell all that broke, each part once a stage."""
+    notes: tuple[Note, ...] = ()
+    for one in harm:
+        loud = f"{one.name} breached:{breach_text(one).removeprefix(one.name)}"
+        key = (*tokens(one), since)
+        told = note(Reason.GUARDRAIL_BREACHED, loud, *key, warning=True)
+        state, new = told_once(state, told)
+        notes = (*notes, *new)
+    return state, notes
+
+
+def breach_text(judgement: Judgement) -> str:
+    """Say what was measured, and which limit it broke."""
+    measured = " ".join(p for p in (judgement.name, judgement.value, judgement.interval) if p)
+    return f"{measured}, limit {judgement.limit}"
+
+
 def templates(seen: Observation) -> tuple[str, ...]:
     """Return the hash of each target's pod template, without our variable."""
     return tuple(w.template if w else "" for w in seen.workloads)
 
 
-def rules(plan: Plan) -> str:
-    """Return what the evidence of a soak depends on; a change restarts it."""
-    return ";".join(
-        f"{g.name}={g.tolerance},{g.maximum},{g.minimum},{g.dry_run}" for g in plan.ask.guardrails
+def changed_by_others(before: tuple[str, ...], seen: Observation) -> str:
+    """Name the targets whose pod template is not what it was; empty: none, as far as is known."""
+    return ", ".join(
+        f"{w.deployment} (revision {w.revision or 'unknown'})"
+        for w, was in zip(seen.workloads, before, strict=False)
+        if w and was and w.template != was
     )
+
+
+def compares_with_history(plan: Plan, state: State) -> bool:
+    """Say whether a guardrail that decides compares errors with the time before the ramp."""
+    enough = {one.guardrail for one in state.baselines if one.enough}
+    return any(
+        g.type is GuardrailType.ERROR_RATE and g.name in enough and not g.dry_run
+        for g in plan.ask.guardrails
+    )
+
+
+def rules(plan: Plan) -> str:
+    """Return what the evidence of a soak depends on; a change restarts that of its guardrail."""
+    return ";".join(map(rule, plan.ask.guardrails))
+
+
+def rule(guardrail: Guardrail) -> str:
+    """Return what the evidence of one guardrail depends on."""
+    limits = (guardrail.tolerance, guardrail.maximum, guardrail.minimum, guardrail.dry_run)
+    return f"{guardrail.name}={','.join(map(str, limits))}"
 
 
 def _too_slow(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decision:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 
-from rampguard.core.counting import spacing
+from rampguard.core.counting import bin_size
 from rampguard.core.durations import show_duration
 from rampguard.core.model import (
     Baseline,
@@ -109,7 +109,7 @@ def effective(plan: Plan, stage: Soaking, guardrail: Guardrail, before: Baseline
     """
     if stage.rebased is None or guardrail.type is not GuardrailType.ERROR_RATE:
         return before
-    size = spacing(plan.tempo.look, plan.soaks[stage.step])
+    size = bin_size(plan, stage.step, stage.evidence)
     first = -((stage.evidence.t0 - stage.rebased.since) // size)
     last = (stage.rebased.until - stage.evidence.t0) // size
     hits, units = (
@@ -121,7 +121,7 @@ def effective(plan: Plan, stage: Soaking, guardrail: Guardrail, before: Baseline
 
 def taken_anew(plan: Plan, stage: Soaking, since: datetime, until: datetime) -> Rebased:
     """Return the whole bins of a new baseline from an instant on; they are never too few."""
-    t0, size = stage.evidence.t0, spacing(plan.tempo.look, plan.soaks[stage.step])
+    t0, size = stage.evidence.t0, bin_size(plan, stage.step, stage.evidence)
     first = t0 + _whole(max(since - t0, timedelta(0)), size)
     least = first + _whole(plan.tempo.history, size)
     return Rebased(first, max(least, t0 + _whole(until - t0, size)))
@@ -132,7 +132,7 @@ def longer(plan: Plan, stage: Soaking, proven: datetime) -> Rebased | None:
     told, lost = stage.rebased, stage.evidence.unproven_since
     if told is None or lost is None or lost >= told.until:
         return told
-    size = spacing(plan.tempo.look, plan.soaks[stage.step])
+    size = bin_size(plan, stage.step, stage.evidence)
     return replace(told, until=told.until + _whole(proven - max(lost, told.since), size))
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from rampguard.core.applying import coverages, lag_text, proven_pods
+from rampguard.core.applying import breach_text, coverages, lag_text, proven_pods
 from rampguard.core.durations import show_seconds
 from rampguard.core.guardrails import worst
+from rampguard.core.harm import show_token
 from rampguard.core.model import (
     Applying,
     Because,
@@ -34,7 +35,7 @@ from rampguard.core.model import (
 from rampguard.core.moves import blind_for, is_gate, overdue
 from rampguard.core.plan import Plan, next_finding, soak_end
 from rampguard.core.reasons import ConditionType, Reason
-from rampguard.core.soak import breach_text, serious
+from rampguard.core.soak import serious
 from rampguard.core.targets import show_entry
 from rampguard.core.view import SoakView, StatusView, TargetView
 
@@ -131,7 +132,8 @@ def _waits(state: State) -> bool:
 
 def _asking(state: State) -> tuple[Gate, ...]:
     """Return the gates that hold everything; at gate rebaseline all but history goes on."""
-    return tuple(gate for gate in state.gates if not is_gate(gate.name, "rebaseline"))
+    asking = (gate for gate in state.gates if not is_gate(gate.name, "rebaseline"))
+    return tuple(sorted(asking, key=lambda gate: not is_gate(gate.name, "breach")))  # harm first
 
 
 def _facts(
@@ -269,8 +271,7 @@ def _leftovers(seen: Observation) -> str:
 
 
 def _guardrails(plan: Plan, stage: Stage) -> Iterator[_Fact]:
-    judged: tuple[Judgement, ...] = getattr(stage, "judged", ())
-    told = serious(plan, judged)
+    told = serious(plan, _judged(stage))
     if not told:
         return
     verdict = worst(told)
@@ -297,9 +298,23 @@ def _guardrails(plan: Plan, stage: Stage) -> Iterator[_Fact]:
         for j in told
         if j.verdict is not Verdict.WITHIN_TOLERANCE
     )
-    yield _Fact(
-        ConditionType.GUARDRAILS_PASSING, holds, reason, f"{text}; {others}" if others else text
-    )
+    accepted = stage.accepted if isinstance(stage, Soaking) else ()
+    shown = f"accepted: {', '.join(map(show_token, accepted))}" if accepted else ""
+    message = "; ".join(filter(None, (text, others, shown)))
+    yield _Fact(ConditionType.GUARDRAILS_PASSING, holds, reason, message)
+
+
+def _judged(stage: Stage) -> tuple[Judgement, ...]:
+    """Return what was judged of a stage last; while a value is written: what stopped it."""
+    match stage:
+        case Applying(killed=killed):
+            return killed
+        case Soaking(judged=judged) | RollingBack(judged=judged) | Ended(judged=judged):
+            return judged
+        case Pending():
+            return ()
+        case other:
+            assert_never(other)
 
 
 def _rollback(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:

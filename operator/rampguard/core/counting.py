@@ -4,16 +4,17 @@ Raw counters are differenced one by one: a sum over processes falls when one of 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rampguard.core.model import Arms, Evidence, Reading, Series
-from rampguard.core.plan import Family
+from rampguard.core.plan import Family, Plan
 
 Key = frozenset[tuple[str, str]]
 LONGEST = timedelta(minutes=15)  # of a bin
 MOST = 288  # bins of a soak
+REPLICA = ("prometheus", "prometheus_replica")  # labels of servers that scrape the same pods
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +37,100 @@ def onsets(look: timedelta, soak: timedelta) -> int:
     return max(1, math.ceil(soak / spacing(look, soak)))
 
 
+def fresh(plan: Plan, step: int, t0: datetime) -> Evidence:
+    """Return the evidence of a soak that begins; its grid stays, whatever the plan says later."""
+    look, soak = plan.tempo.look, plan.soaks[step]
+    return Evidence(t0=t0, counted_to=t0, size=spacing(look, soak), onsets=onsets(look, soak))
+
+
+def bin_size(plan: Plan, step: int, evidence: Evidence) -> timedelta:
+    """Return the length of the bins of a soak."""
+    return evidence.size or spacing(plan.tempo.look, plan.soaks[step])
+
+
+def onsets_of(plan: Plan, step: int, evidence: Evidence) -> int:
+    """Return how many onsets a soak is to have."""
+    return evidence.onsets or onsets(plan.tempo.look, plan.soaks[step])
+
+
 def bases(series: Iterable[Series]) -> dict[Key, float]:
     """Return the last value of each counter, before what is to be counted."""
     return {_key(one): one.points[-1][1] for one in series if one.points}
 
 
-def deltas(series: Iterable[Series], base: Mapping[Key, float], label: str) -> tuple[Delta, ...]:
-    """Return by how much each counter grew, point by point.
+def deltas(
+    series: Iterable[Series],
+    base: Mapping[Key, float],
+    label: str,
+    *,
+    young: Container[str] = frozenset(),
+    pod: str = "pod",
+) -> tuple[Delta, ...]:
+    """Return by how much each raw counter grew, point by point; of twins from replicas one counts.
 
     A value below the one before it is a restart: it counts whole. A counter that was not there
-    before counts from 0 where others were (a new pod, a new child); where nothing was known at
-    all, its first value is only a base. A counter that is absent for a while keeps its value.
+    before counts from 0 if its process was, or if its pod is young (all it ever counted belongs
+    here); else its first value is only a base. One that is absent for a while keeps its value.
     """
     told: list[Delta] = []
-    for one in series:
-        arm = one.labels.get(label, "")
-        before = base.get(_key(one), 0.0 if base else None)
+    known = _Known(base, chosen := _one_of_twins(series), pod, young)
+    for one in chosen:
+        arm, before = one.labels.get(label, ""), known.before(one)
         for at, value in one.points:
             if before is not None:
                 told.append(Delta(at, arm, value - before if value >= before else value))
             before = value
     return tuple(told)
+
+
+class _Known:
+    """What was known of counters and of their processes before a range."""
+
+    def __init__(
+        self,
+        base: Mapping[Key, float],
+        series: Iterable[Series],
+        pod: str,
+        young: Container[str],
+    ) -> None:
+        self._base, self._pod, self._young = base, pod, young
+        self._twins = {_without_replica(key) for key in base}
+        self._processes = {self._process(dict(key)) for key in base}
+        self._seen: dict[tuple[str, str], datetime] = {}
+        for one in series:
+            process, at = self._process(one.labels), one.points[0][0]
+            self._seen[process] = min(at, self._seen.get(process, at))
+
+    def before(self, one: Series) -> float | None:
+        """Return the value that a counter's first point grew from; None: nobody knows."""
+        key, process = _key(one), self._process(one.labels)
+        if key in self._base:
+            return self._base[key]
+        if _without_replica(key) in self._twins:
+            return None  # the other replica's value is none of this one's
+        is_child = process in self._processes or one.points[0][0] > self._seen[process]
+        return 0.0 if is_child or process[0] in self._young else None
+
+    def _process(self, labels: Mapping[str, str]) -> tuple[str, str]:
+        return labels.get(self._pod, ""), labels.get("instance", "")
+
+
+def _one_of_twins(series: Iterable[Series]) -> tuple[Series, ...]:
+    """Return one series of those that differ in the replica of Prometheus alone: the fullest."""
+    best: dict[Key, Series] = {}
+    for one in series:
+        twin = best.get(_without_replica(_key(one)))
+        if one.points and (twin is None or _rank(one) > _rank(twin)):
+            best[_without_replica(_key(one))] = one
+    return tuple(best.values())
+
+
+def _rank(one: Series) -> tuple[int, list[tuple[str, str]]]:
+    return len(one.points), sorted(one.labels.items())
+
+
+def _without_replica(key: Key) -> Key:
+    return frozenset((name, value) for name, value in key if name not in REPLICA)
 
 
 def reading(delta: Delta, arms: Arms | None) -> Reading:
@@ -132,17 +206,15 @@ def batches(  # noqa: PLR0913 - series, whose they are, and a range
     start: datetime,
     end: datetime,
     step: timedelta,
+    young: Container[str] = frozenset(),
+    pod: str = "pod",
 ) -> tuple[Reading, ...]:
     """Return what was counted in each step of a range, empty ones too.
 
     batches[i] holds what came in (start + i * step, start + (i + 1) * step].
     """
-    told = tuple(one for one in series if one.points)
-    first = min((one.points[0][0] for one in told), default=end)
-    # A series counts from 0 if others were there before it: of the first it is not known.
-    base = {_key(one): one.points[0][1] for one in told if one.points[0][0] == first}
     filled = [Reading()] * math.ceil((end - start) / step)
-    for one in deltas(told, base, label):
+    for one in deltas(series, {}, label, young=young, pod=pod):
         index = math.ceil((one.at - start) / step) - 1
         if 0 <= index < len(filled):
             filled[index] = filled[index].plus(reading(one, arms))
@@ -178,7 +250,7 @@ def _bin(evidence: Evidence, at: datetime, size: timedelta) -> int:
 
 
 def _key(series: Series) -> Key:
-    return frozenset(series.labels.items())
+    return frozenset((k, v) for k, v in series.labels.items() if k != "__name__")
 
 
 def _whole_looks(span: timedelta, look: timedelta) -> timedelta:

@@ -108,29 +108,29 @@ def _approved(
 def _answered(plan: Plan, stage: Stage, gate: Gate, seen: Observation) -> Stage:
     """Return the stage after a person opened a gate."""
     if is_gate(gate.name, "breach"):
-        return _accepting(stage, seen)
+        return _accepting(stage, gate, seen)
     if is_gate(gate.name, "rebaseline") and isinstance(stage, Soaking):
         return rebased(plan, stage, seen.now)
     return stage
 
 
-def _accepting(stage: Stage, seen: Observation) -> Stage:
-    """Return the stage after a person accepted what stood against it."""
+def _accepting(stage: Stage, gate: Gate, seen: Observation) -> Stage:
+    """Return the stage after a person accepted what the gate asked about, and nothing else."""
     match stage:
         case Soaking():
-            return replace(
-                stage, accepted=tuple(sorted({*stage.accepted, *stage.evidence.breached}))
-            )
+            return replace(stage, accepted=_both(stage.accepted, gate.about))
         case Applying():
-            killed = {j.name for j in stage.killed}  # what fires just now was not asked about
             return replace(
                 stage,
                 progress=Progress(began=seen.now, grew=seen.now),
-                killed=(),
-                accepted=tuple(sorted({*stage.accepted, *killed})),
+                accepted=_both(stage.accepted, gate.about),
             )
         case _:
             return stage
+
+
+def _both(some: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({*some, *more}))
 
 
 def _let_go(plan: Plan, state: State, seen: Observation) -> Decision | None:

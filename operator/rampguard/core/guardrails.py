@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from rampguard.core.baseline import counted
 from rampguard.core.budget import budget
-from rampguard.core.counting import onsets, spacing, windows
+from rampguard.core.counting import bin_size, onsets_of, windows
 from rampguard.core.durations import show_duration
 from rampguard.core.model import Evidence, Guardrail, Judgement, Part, Point, Reading, Verdict
 from rampguard.core.plan import Plan
@@ -60,7 +60,8 @@ def judge_exposure(plan: Plan, step: int, guardrail: Guardrail, evidence: Eviden
         return replace(told, limit="0% .. 100%", limits=(0.0, 1.0))
     spent, (new, *every) = budget(plan), counted(plan, evidence.counts, guardrail)
     since = windows(new)
-    proofs = tuple(_proof(plan, step, since, side, p0) for side in sides)
+    many = onsets_of(plan, step, evidence)
+    proofs = tuple(_proof(since, many, side, p0) for side in sides)
     null, margin = spent.null(len(sides)), spent.margin(len(sides))
     harm = [p for p in proofs if p.null >= null and p.margin >= margin]
     worse = max(proofs, key=lambda p: p.margin)
@@ -129,8 +130,8 @@ class _Proof:
     onset: int  # the bin from which on the harm is clearest
 
 
-def _proof(plan: Plan, step: int, since: tuple[Reading, ...], side: _Side, p0: float) -> _Proof:
-    count = max(len(since), onsets(plan.tempo.look, plan.soaks[step]))
+def _proof(since: tuple[Reading, ...], many: int, side: _Side, p0: float) -> _Proof:
+    count = max(len(since), many)
 
     def evidence(eta0: float) -> list[float]:
         return [log_e_binomial(r.treatment, r.control, eta0, side.sign) for r in since]
@@ -142,7 +143,7 @@ def _proof(plan: Plan, step: int, since: tuple[Reading, ...], side: _Side, p0: f
 
 
 def _onset(plan: Plan, step: int, evidence: Evidence, index: int) -> datetime:
-    return evidence.t0 + index * spacing(plan.tempo.look, plan.soaks[step])
+    return evidence.t0 + index * bin_size(plan, step, evidence)
 
 
 def judge_threshold(
@@ -193,6 +194,11 @@ def no_data(guardrail: Guardrail, why: str) -> Judgement:
 def _breaks(guardrail: Guardrail) -> Callable[[float], bool]:
     high, low = guardrail.maximum, guardrail.minimum
     return lambda value: (high is not None and value > high) or (low is not None and value < low)
+
+
+def is_broken(guardrail: Guardrail, point: Point) -> bool:
+    """Say whether a sample is beyond a limit."""
+    return math.isfinite(point[1]) and _breaks(guardrail)(point[1])
 
 
 def _run(

@@ -1,20 +1,23 @@
 """One look: what was measured becomes a judgement of every guardrail."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
 
-from rampguard.core.baseline import take
+from rampguard.core.baseline import effective, take
+from rampguard.core.counting import bin_size
 from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data
 from rampguard.core.model import (
     Baseline,
+    Evidence,
     Guardrail,
     GuardrailType,
     Judgement,
     Measured,
     Reading,
     Soaking,
+    Verdict,
 )
 from rampguard.core.plan import Plan, families_of
 from rampguard.core.rates import judge_drop, judge_errors
@@ -54,20 +57,52 @@ def _judged(  # noqa: PLR0913 - all that a judgement is made of
         return judge_threshold(plan, guardrail, points, at, stage.since)
     if isinstance(measured.counted, str):
         return no_data(guardrail, measured.counted)
-    if why := silence(plan, guardrail, measured.silent):
-        return no_data(guardrail, why)
-    stage = replace(stage, evidence=measured.counted)
+    told = _counted(
+        plan,
+        replace(stage, evidence=measured.counted),
+        guardrail,
+        baseline,
+        at=at,
+        measured=measured,
+    )
+    why = silence(plan, guardrail, measured.silent)
+    # What was counted counts: harm that is shown is not hidden by who else is silent.
+    return no_data(guardrail, why) if why and told.verdict is not Verdict.BREACHED else told
+
+
+def _counted(  # noqa: PLR0913 - as _judged
+    plan: Plan,
+    stage: Soaking,
+    guardrail: Guardrail,
+    baseline: Baseline | None,
+    *,
+    at: datetime,
+    measured: Measured,
+) -> Judgement:
+    before = baseline or _nothing(plan, guardrail)
+    before = effective(
+        plan, stage, guardrail, before
+    )  # of all bins: also those from before a restart
+    stage = replace(stage, evidence=_since_restart(plan, stage, guardrail))
     match guardrail.type:
         case GuardrailType.EXPOSURE_BALANCE:
-            return judge_exposure(plan, stage.step, guardrail, measured.counted)
+            return judge_exposure(plan, stage.step, guardrail, stage.evidence)
         case GuardrailType.RELATIVE_DROP:
-            return judge_drop(plan, stage, guardrail, baseline or _nothing(plan, guardrail))
-        case GuardrailType.ERROR_RATE:
+            return judge_drop(plan, stage, guardrail, before)
+        case _:  # ErrorRate: a Threshold counts nothing
             recent = of_families(plan, guardrail, measured.recent)
-            before = baseline or _nothing(plan, guardrail)
             return judge_errors(plan, stage, guardrail, before, recent=recent, at=at)
-        case other:
-            assert_never(other)
+
+
+def _since_restart(plan: Plan, stage: Soaking, guardrail: Guardrail) -> Evidence:
+    """Return the evidence since a limit of this guardrail was last changed, in whole bins."""
+    evidence, since = stage.evidence, dict(stage.anew).get(guardrail.name)
+    if since is None or since <= evidence.t0:
+        return evidence
+    size = bin_size(plan, stage.step, evidence)
+    skipped = math.ceil((since - evidence.t0) / size)
+    counts = tuple(bins[skipped:] for bins in evidence.counts)
+    return replace(evidence, t0=evidence.t0 + skipped * size, counts=counts)
 
 
 def _nothing(plan: Plan, guardrail: Guardrail) -> Baseline:

@@ -276,8 +276,10 @@ class Evidence:
 
     t0: datetime
     counted_to: datetime
+    size: timedelta = timedelta(0)  # of a bin, as it was at T0; 0: as the plan says now
+    onsets: int = 0  # as there were to be at T0; 0: as the plan says now
     counts: tuple[tuple[Reading, ...], ...] = ()
-    breached: tuple[str, ...] = ()  # names latched for the soak
+    breached: tuple[str, ...] = ()  # tokens latched for the soak
     blind_since: datetime | None = None  # None: the last look could see
     blind_total: timedelta = timedelta(0)
     unproven_since: datetime | None = None  # None: every pod still runs the value
@@ -405,7 +407,8 @@ class Applying:
     progress: Progress
     written: tuple[str, ...] = ()
     killed: tuple[Judgement, ...] = ()  # kill-switches that fired: latched until a person answers
-    accepted: tuple[str, ...] = ()  # guardrails whose kill-switch a person overruled
+    accepted: tuple[str, ...] = ()  # tokens of the kill-switches that a person overruled
+    templates: tuple[str, ...] = ()  # hash of each target's pod template; empty: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +426,9 @@ class Soaking:
     since: datetime
     step: int
     evidence: Evidence
-    accepted: tuple[str, ...] = ()  # guardrails whose breach a person accepted
+    accepted: tuple[str, ...] = ()  # tokens of the harm that a person accepted
+    # Of guardrails that somebody changed: the instant from which their evidence counts.
+    anew: tuple[tuple[str, datetime], ...] = ()
     templates: tuple[str, ...] = ()  # hash of each target's pod template when last seen
     rules: str = ""  # digest of the guardrails that the evidence is for
     changed_at: datetime | None = None  # of a template by somebody else, and not accepted yet
@@ -508,12 +513,16 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A question to a person; generation: of the spec when it opened, older approvals are stale."""
+    """A question to a person; generation: of the spec when it opened, older approvals are stale.
+
+    about: tokens of the harm that it is about; an approval accepts these and no other.
+    """
 
     name: str
     since: datetime
     why: str
     generation: int
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -556,6 +565,7 @@ class State:
     started_at: datetime | None = None  # None: nothing was ever written
     originals: tuple[Original, ...] = ()
     baselines: tuple[Baseline, ...] = ()  # of the guardrails that have one
+    exporters: tuple[tuple[str, tuple[str, ...]], ...] = ()  # selector -> Deployments that export
     seq: int = 0
     gates: tuple[Gate, ...] = ()
     approved: tuple[str, ...] = ()  # gates that a person opened
@@ -687,6 +697,7 @@ class Observation:
     look_failed: str = ""  # why no look could be taken although one was due
     signals: tuple[str, ...] | None = None  # missing signals; None: not asked, (): all there
     baselines: tuple[Baseline, ...] = ()  # taken with the signals
+    exporters: tuple[tuple[str, tuple[str, ...]], ...] = ()  # seen with the signals
     kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
     namespace_deleting: bool = False

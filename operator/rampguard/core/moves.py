@@ -1,5 +1,6 @@
 """The pieces that every stage's decision is made of: notes, gates, ends."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -64,8 +65,18 @@ def was_approved(state: State, kind: str) -> bool:
     return any(is_gate(name, kind) for name in state.approved)
 
 
-def ask_person(
-    plan: Plan, state: State, kind: str, why: str, now: datetime
+def ask_about(
+    plan: Plan, state: State, why: str, about: Collection[str], now: datetime
+) -> tuple[State, tuple[Note, ...]]:
+    """Ask a person about harm; a question that is open and leaves some of it out is void."""
+    gate = gate_open(state, "breach")
+    if gate is not None and not set(about).issubset(gate.about):
+        state = without_gate(state, "breach")
+    return ask_person(plan, state, "breach", why, now, about=tuple(sorted(set(about))))
+
+
+def ask_person(  # noqa: PLR0913 - a question, and to what it belongs
+    plan: Plan, state: State, kind: str, why: str, now: datetime, *, about: tuple[str, ...] = ()
 ) -> tuple[State, tuple[Note, ...]]:
     """Put a question to a person, once.
 
@@ -76,7 +87,7 @@ def ask_person(
         return state, ()
     used = {*state.approved, *state.voided, plan.ask.approve}
     name = next(n for n in (kind, *(f"{kind}-{i}" for i in range(2, 99))) if n not in used)
-    gate = Gate(name=name, since=now, why=why, generation=plan.ask.generation)
+    gate = Gate(name=name, since=now, why=why, generation=plan.ask.generation, about=about)
     asked = note(Reason.APPROVAL_ASKED, f"gate {name} waits for a person: {why}", name)
     return replace(state, gates=(*state.gates, gate)), (asked,)
 

@@ -1,13 +1,12 @@
 """Selectors of PromQL: what a ramp may name, and how matchers are added to it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rampguard.core.model import PromQL
 
 LONGEST = 2048  # characters
-REPLICAS = "prometheus, prometheus_replica"  # labels of servers that scrape the same pods
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _OPERATOR = re.compile(r"=~|!~|!=|=")
@@ -93,15 +92,6 @@ def without_cohort(selector: str, experiment: str) -> PromQL:
     if not narrow:
         return PromQL(selector)
     return PromQL(str(Selector(told.metric, tuple(m for m in told.matchers if m not in narrow))))
-
-
-def per_process(selector: str, labels: Sequence[str], how: str = "sum", of: str = "{}") -> PromQL:
-    """Return the query of one value for each combination of labels.
-
-    Servers of Prometheus that scrape the same pods count once. of: what is asked of each series.
-    """
-    inner = of.replace("{}", selector, 1)
-    return PromQL(f"{how} by ({', '.join(labels)}) (max without ({REPLICAS}) ({inner}))")
 
 
 def _plain(value: str) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rampguard.core.baseline import WINDOW, counted, effective, pair
+from rampguard.core.baseline import WINDOW, counted, pair
 from rampguard.core.budget import Budget, budget
-from rampguard.core.counting import onsets, spacing, windows
+from rampguard.core.counting import bin_size, onsets_of, windows
 from rampguard.core.durations import show_duration
 from rampguard.core.guardrails import no_data, not_applicable
 from rampguard.core.model import (
@@ -100,7 +100,7 @@ def judge_errors(  # noqa: PLR0913 - what judge_drop takes, and the last 120 s
     """
     limit = 1 + (guardrail.tolerance or 0) / 100
     bins = counted(plan, stage.evidence.counts, guardrail)
-    tests = _error_tests(plan, stage, guardrail, baseline, bins=bins, limit=limit)
+    tests = _error_tests(plan, stage, baseline, bins=bins, limit=limit)
     count = baseline.enough + baseline.armed  # fixed before the start, whatever is held now
     parts = tuple(_judged(plan, stage, test, parts=max(1, count)) for test in tests)
     kill = kill_switch(guardrail, baseline, recent, at)
@@ -199,10 +199,9 @@ def _once(stage: Soaking, since: tuple[Pair, ...], limit: float, baseline: Basel
     )
 
 
-def _error_tests(  # noqa: PLR0913 - what is counted, and what it is compared with
+def _error_tests(
     plan: Plan,
     stage: Soaking,
-    guardrail: Guardrail,
     baseline: Baseline,
     *,
     bins: tuple[tuple[Reading, ...], ...],
@@ -210,8 +209,7 @@ def _error_tests(  # noqa: PLR0913 - what is counted, and what it is compared wi
 ) -> tuple[_Test, ...]:
     tests = []
     if baseline.enough and stage.changed_at is None:
-        before = effective(plan, stage, guardrail, baseline)
-        tests.append(_history(plan, stage, before, bins, limit))
+        tests.append(_history(plan, stage, baseline, bins, limit))
     if baseline.armed and 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
         test = _error_test(
             "concurrent",
@@ -234,7 +232,7 @@ def _history(
     limit: float,
 ) -> _Test:
     """Return the comparison with the baseline; after a new one only of what came after it."""
-    size = spacing(plan.tempo.look, plan.soaks[stage.step])
+    size = bin_size(plan, stage.step, stage.evidence)
     t0, told = stage.evidence.t0, stage.rebased
     skipped = -((t0 - told.until) // size) if told else 0
     hits, units = (windows(one[skipped:]) for one in bins)
@@ -282,14 +280,14 @@ def _judged(plan: Plan, stage: Soaking, test: _Test, *, parts: int) -> Part:
     """Judge one part by the two-level rule, over all onsets."""
     spent: Budget = budget(plan)
     null, margin = spent.null(parts), spent.margin(parts)
-    count = max(len(test.windows), onsets(plan.tempo.look, plan.soaks[stage.step]))
+    count = max(len(test.windows), onsets_of(plan, stage.step, stage.evidence))
     margins = [test.kernel(one, test.limit) for one in test.windows]
     log_margin = onset_mixture(margins, count)
     log_null = onset_mixture([test.kernel(one, 1.0) for one in test.windows], count)
     whole = test.windows[0]
     bounds = test.interval(whole, spent.level / parts)
     breached = log_null >= null and log_margin >= margin
-    size = spacing(plan.tempo.look, plan.soaks[stage.step])
+    size = bin_size(plan, stage.step, stage.evidence)
     clearest = max(range(len(margins)), key=margins.__getitem__)
     seen = test.could_see(whole, Demand(null=null, margin=margin, phi=test.phi.value))
     return Part(

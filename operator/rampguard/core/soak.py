@@ -4,17 +4,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rampguard.core.applying import all_proven, coverages, lag_text, readable, rules, templates
+from rampguard.core.applying import (
+    HELD,
+    all_proven,
+    breach_text,
+    changed_by_others,
+    compares_with_history,
+    coverages,
+    lag_text,
+    readable,
+    rule,
+    rules,
+    templates,
+    told_harm,
+)
 from rampguard.core.baseline import effective, is_whole, longer, taken_anew
 from rampguard.core.durations import show_duration
 from rampguard.core.guardrails import worst
+from rampguard.core.harm import (
+    as_latched,
+    guardrail_of,
+    is_of_the_ramp,
+    opened,
+    show_token,
+    tokens,
+    unaccepted,
+)
 from rampguard.core.model import (
     Baseline,
     Because,
     Decision,
     Finding,
     GateKind,
-    GuardrailType,
     Judgement,
     Look,
     NoDataPolicy,
@@ -28,6 +49,7 @@ from rampguard.core.model import (
     Verdict,
 )
 from rampguard.core.moves import (
+    ask_about,
     ask_person,
     blind_for,
     blind_in_all,
@@ -47,7 +69,7 @@ from rampguard.core.start import apply_step
 from rampguard.core.targets import advance, taken
 
 WORDS, EVIDENCE = 80, 512  # characters that a finding keeps: of a server's answer, and in all
-DETAILS = 2048  # characters of the lines of numbers that a finding keeps
+DETAILS = 1024  # characters of the lines of numbers that a finding keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +97,23 @@ def soaking(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
     if lost := taken(plan, places):
         return roll_back(plan, state, seen, lost, contested=True)
     watched = _rules_changed(plan, Watched(state, stage), seen)
-    # Evidence that begins anew in this very pass has nothing to do with looks at the old one.
-    t0 = watched.stage.evidence.t0
-    seen = replace(seen, looks=tuple(look for look in seen.looks if look.evidence.t0 == t0))
+    if watched.stage.rules != stage.rules or _is_held_now(plan, state, stage, seen):
+        # These looks judged by what holds no more. Nothing is lost: the next one counts on.
+        seen = replace(seen, looks=())
     for take_in in (_looks, _pods, _blindness):
         watched = take_in(plan, watched, seen)
     decision = _answer(plan, watched, seen)
     return replace(decision, notes=(*watched.notes, *decision.notes))
 
 
+def _is_held_now(plan: Plan, state: State, stage: Soaking, seen: Observation) -> bool:
+    """Say whether somebody changed a program, so that history is no baseline any more."""
+    changed = readable(seen) and changed_by_others(stage.templates, seen)
+    return bool(changed) and compares_with_history(plan, state)
+
+
 def deciding(plan: Plan, stage: Soaking, judged: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
-    """Return the judgements that can move the ramp: of rules that decide, and not accepted."""
+    """Return the judgements that can move the ramp: of rules that decide, not accepted whole."""
     return tuple(j for j in serious(plan, judged) if j.name not in stage.accepted)
 
 
@@ -98,46 +126,50 @@ def serious(plan: Plan, judged: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
 
 
 def _rules_changed(plan: Plan, watched: Watched, seen: Observation) -> Watched:
-    """Let the evidence begin anew when somebody moved a limit."""
-    now = rules(plan)
-    if watched.stage.rules == now:
+    """Let the evidence of a guardrail begin anew when somebody moved its limit; others go on."""
+    stage = watched.stage
+    if stage.rules == rules(plan):
         return watched
-    t0 = seen.now + plan.tempo.scrape
-    # A lost proof and blindness outlive the change: only what was counted and judged goes.
-    evidence = replace(watched.stage.evidence, t0=t0, counted_to=t0, counts=(), breached=())
-    state, stage = _baseline_kept(plan, watched.state, watched.stage)
-    stage = replace(stage, rules=now, judged=(), evidence=evidence)
-    if stage.rebased is not None:
-        stage = replace(stage, rebased=taken_anew(plan, stage, t0, t0))
-    text = "the guardrails were changed; their evidence begins anew"
-    return Watched(without_gate(state, "breach"), stage, watched.notes).told(
-        note(Reason.GUARDRAIL_CHANGED, text, plan.ask.generation, warning=True)
+    before = stage.rules.split(";")
+    changed = tuple(g.name for g in plan.ask.guardrails if rule(g) not in before)
+    at = _on_grid(plan, stage, seen.now + plan.tempo.scrape)
+    kept = tuple(t for t in stage.evidence.breached if guardrail_of(t) not in changed)
+    stage = replace(
+        stage,
+        rules=rules(plan),
+        anew=tuple(sorted({**dict(stage.anew), **dict.fromkeys(changed, at)}.items())),
+        judged=tuple(j for j in stage.judged if j.name not in changed),
+        evidence=replace(stage.evidence, breached=kept),
     )
+    state, gate = watched.state, gate_open(watched.state, "breach")
+    if gate is not None and any(guardrail_of(t) in changed for t in gate.about):
+        state = without_gate(state, "breach")
+    notes = (
+        note(
+            Reason.GUARDRAIL_CHANGED,
+            f"guardrail {name} was changed: its evidence restarts at zero,"
+            " and its share of alpha is spent once more",
+            name,
+            plan.ask.generation,
+            warning=True,
+        )
+        for name in changed
+    )
+    return replace(watched, state=state, stage=stage).told(*notes)
 
 
-def _baseline_kept(plan: Plan, state: State, stage: Soaking) -> tuple[State, Soaking]:
-    """Return both with a new baseline written down that was taken whole; its bins are about to go.
-
-    One that is still being taken has to begin anew.
-    """
-    if stage.rebased is None or not is_whole(stage):
-        return state, stage
-    kept = replace(state, baselines=_baselines(plan, state, stage))
-    return kept, replace(stage, rebased=None)
+def _on_grid(plan: Plan, stage: Soaking, at: datetime) -> datetime:
+    """Return the first instant of the grid of looks that is not before an instant."""
+    t0, look = stage.evidence.t0, plan.tempo.look
+    return t0 + max(-((t0 - at) // look), 0) * look
 
 
 def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     """Leave out of the evidence what is counted while not every pod is proven."""
     stage = watched.stage
-    now = templates(seen)
-    if stage.templates != now and readable(seen):
-        who = ", ".join(
-            f"{w.deployment} (revision {w.revision or 'unknown'})"
-            for w, before in zip(seen.workloads, stage.templates, strict=False)
-            if w and w.template != before
-        )
+    if readable(seen) and (who := changed_by_others(stage.templates, seen)):
         text = f"somebody changed the pod template of {who}; the proof begins anew"
-        watched = replace(watched, stage=replace(stage, templates=now)).told(
+        watched = replace(watched, stage=replace(stage, templates=templates(seen))).told(
             note(Reason.TEMPLATE_CHANGED, text, seen.now.isoformat(), warning=True)
         )
         watched = _history_held(plan, watched, seen, text)
@@ -155,7 +187,7 @@ def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
         f"proven again: {lag_text(plan, seen, stage.step)}; the time between is left out",
         seen.now.isoformat(),
     )
-    counted = seen.now + plan.tempo.scrape
+    counted = _on_grid(plan, stage, seen.now + plan.tempo.scrape)
     if stage.changed_at is not None:  # what ran while it changed is no baseline either
         watched = replace(watched, stage=replace(stage, changed_at=counted))
     elif stage.rebased is not None:
@@ -165,20 +197,11 @@ def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
 
 def _history_held(plan: Plan, watched: Watched, seen: Observation, text: str) -> Watched:
     """Compare with no baseline of another program; a person says when there is a new one."""
-    if not _compares_with_history(plan, watched.state):
+    if not compares_with_history(plan, watched.state):
         return watched
     stage = replace(watched.stage, changed_at=seen.now + plan.tempo.scrape, rebased=None)
-    why = f"{text}; errors are not compared with the time before the ramp until then"
-    state, notes = ask_person(plan, watched.state, "rebaseline", why, seen.now)
+    state, notes = ask_person(plan, watched.state, "rebaseline", f"{text}; {HELD}", seen.now)
     return replace(watched, state=state, stage=stage).told(*notes)
-
-
-def _compares_with_history(plan: Plan, state: State) -> bool:
-    enough = {one.guardrail for one in state.baselines if one.enough}
-    return any(
-        g.type is GuardrailType.ERROR_RATE and g.name in enough and not g.dry_run
-        for g in plan.ask.guardrails
-    )
 
 
 def rebased(plan: Plan, stage: Soaking, now: datetime) -> Soaking:
@@ -212,16 +235,17 @@ def _looks(plan: Plan, watched: Watched, seen: Observation) -> Watched:
 def _look(plan: Plan, watched: Watched, look: Look, now: datetime) -> Watched:
     """Take one look in: its closed bins, its breaches, the findings due, verdicts that moved."""
     stage = watched.stage
-    told = deciding(plan, stage, look.judgements)
     before = frozenset(stage.evidence.breached)
-    latched = before.union(j.name for j in told if j.verdict is Verdict.BREACHED)
-    moved = _verdicts(look.judgements) != _verdicts(stage.judged)
+    broken = {token for one in serious(plan, look.judgements) for token in tokens(one)}
+    latched = before | broken.difference(stage.accepted)
     closed = look.evidence.counted_to != stage.evidence.counted_to
     watched = watched.with_evidence(
         counts=look.evidence.counts,
         counted_to=look.evidence.counted_to,
         breached=tuple(sorted(latched)),
     )
+    look = replace(look, judgements=as_latched(watched.stage, look.judgements))
+    moved = _verdicts(look.judgements) != _verdicts(stage.judged)
     due = tuple(_findings(plan, watched, look, now))
     harm = latched != before and not due
     found = (*due, _at_breach(plan, watched.stage, look)) if harm else due
@@ -341,7 +365,7 @@ def _answer(plan: Plan, watched: Watched, seen: Observation) -> Decision:
     """Choose: harm first, then blindness by its policy, then the end of the soak."""
     stage = watched.stage
     state = replace(watched.state, stage=stage)
-    if seen.looks and (harm := _harm(plan, stage, seen.looks)):
+    if harm := _harm(plan, stage, seen.looks):
         return _breached(plan, state, stage, seen, harm)
     policy = plan.ask.no_data
     too_blind = blind_for(stage.evidence, seen.now) > plan.ask.max_blind
@@ -359,20 +383,22 @@ def _answer(plan: Plan, watched: Watched, seen: Observation) -> Decision:
 
 
 def _harm(plan: Plan, stage: Soaking, looks: tuple[Look, ...]) -> tuple[Judgement, ...]:
-    """Return the breaches that nobody accepted, each as it was seen to break; latched ones stay.
+    """Return what broke and nobody accepted, one for each part, as it was seen to break.
 
-    One that does not break in this pass was put to a person before, and stays that question.
+    What does not break in this pass was put to a person before, and stays that question.
     """
+    left = unaccepted(stage)
     broke = {
-        j.name: j
+        shown.name: replace(shown, attributable=is_of_the_ramp(plan, stage, one))
         for look in looks
-        for j in deciding(plan, stage, look.judgements)
-        if j.verdict is Verdict.BREACHED
+        for one, shown in zip(look.judgements, as_latched(stage, look.judgements), strict=True)
+        if not left.isdisjoint(tokens(one))
     }
+    latest = as_latched(stage, looks[-1].judgements) if looks else stage.judged
     return tuple(
-        broke.get(j.name) or replace(j, attributable=False)
-        for j in deciding(plan, stage, looks[-1].judgements)
-        if j.name in stage.evidence.breached
+        part
+        for one in serious(plan, latest)
+        for part in opened(broke.get(one.name) or replace(one, attributable=False), left)
     )
 
 
@@ -382,17 +408,15 @@ def _breached(
     """Roll back what the ramp caused; ask a person about the rest, or where asked to."""
     by_policy = plan.ask.on_unattributable is OnFailure.ROLLBACK
     ours = tuple(j for j in harm if j.attributable or by_policy)
-    first = (ours or harm)[0]
-    text = breach_text(first)
-    because = Because(Reason.GUARDRAIL_BREACHED, text)
-    loud = f"{first.name} breached:{text.removeprefix(first.name)}"
-    told = note(Reason.GUARDRAIL_BREACHED, loud, first.name, stage.since.isoformat(), warning=True)
-    state, notes = told_once(state, told)
+    state, notes = told_harm(state, (*ours, *(j for j in harm if j not in ours)), stage.since)
     if ours and plan.ask.on_failure is OnFailure.ROLLBACK:
+        because = Because(Reason.GUARDRAIL_BREACHED, breach_text(ours[0]))
         decision = roll_back(plan, state, seen, because)
         return replace(decision, notes=(*notes, *decision.notes))
+    text = "; ".join(breach_text(one) for one in harm)
     why = text if ours else f"{text}; it may not come from the ramp"
-    asked, question = ask_person(plan, state, "breach", why, seen.now)
+    about = [token for one in harm for token in tokens(one)]
+    asked, question = ask_about(plan, state, why, about, seen.now)
     gate = gate_open(asked, "breach")
     return Decision(
         state=asked,
@@ -400,12 +424,6 @@ def _breached(
         notes=(*notes, *question),
         look_again_in=min(until_next_look(plan, stage, seen.now), plan.tempo.recheck),
     )
-
-
-def breach_text(judgement: Judgement) -> str:
-    """Say what was measured, and which limit it broke."""
-    measured = " ".join(p for p in (judgement.name, judgement.value, judgement.interval) if p)
-    return f"{measured}, limit {judgement.limit}"
 
 
 def _hold(
@@ -495,14 +513,15 @@ def _complete(plan: Plan, state: State, stage: Soaking, seen: Observation) -> De
 def _passed(plan: Plan, stage: Soaking, judged: tuple[Judgement, ...]) -> Because:
     """Say what a soak that is over has shown; it passed only where everything was shown."""
     told = deciding(plan, stage, judged)
-    unsure = tuple(j for j in told if j.verdict is not Verdict.WITHIN_TOLERANCE)
+    known = {Verdict.WITHIN_TOLERANCE, Verdict.BREACHED}  # what is broken here was accepted
+    unsure = tuple(j for j in told if j.verdict not in known)
     soak = f"completed at {plan.ask.to}%: {show_duration(plan.soaks[stage.step])} soak"
     if told and not unsure and not stage.accepted:
         text = f"{soak} passed, every guardrail within tolerance"
         return Because(Reason.COMPLETED, text)
     harm = "accepted harm" if stage.accepted else "no harm found"
     shown = (
-        *(f"{name} {Verdict.BREACHED}" for name in stage.accepted),
+        *(f"{show_token(one)} {Verdict.BREACHED}" for one in stage.accepted),
         *(f"{j.name} {j.could_see or j.verdict}" for j in unsure),
     )
     text = f"{soak} is over, {harm}; {'; '.join(shown) or 'no guardrail applied'}"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from rampguard.core.applying import templates
 from rampguard.core.model import (
     Applying,
     Because,
@@ -120,7 +121,13 @@ def _start(plan: Plan, state: State, seen: Observation) -> Decision:
         for w in seen.workloads
         if w is not None and w.container is not None
     )
-    begun = replace(state, originals=originals, started_at=seen.now, baselines=seen.baselines)
+    begun = replace(
+        state,
+        originals=originals,
+        started_at=seen.now,
+        baselines=seen.baselines,
+        exporters=seen.exporters,
+    )
     passed = note(
         Reason.PREFLIGHT_PASSED,
         f"pre-flight passed: {', '.join(o.deployment for o in originals)}"
@@ -135,7 +142,12 @@ def apply_step(plan: Plan, state: State, seen: Observation, step: int) -> Decisi
     before = plan.values[step - 1] if step else plan.ask.origin
     names = ", ".join(o.deployment for o in state.originals)
     text = f"set {plan.ask.env} {before} -> {plan.values[step]} on {names}"
-    applying = Applying(since=seen.now, step=step, progress=Progress(began=seen.now, grew=seen.now))
+    applying = Applying(
+        since=seen.now,
+        step=step,
+        progress=Progress(began=seen.now, grew=seen.now),
+        templates=templates(seen),
+    )
     places = advance(plan, state, seen, step, ())
     return Decision(
         state=replace(state, stage=applying),

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rampguard.core.counting import closed, spacing
+from rampguard.core.counting import bin_size, closed
+from rampguard.core.guardrails import is_broken
 from rampguard.core.judging import judge
 from rampguard.core.model import (
     Arms,
@@ -24,7 +25,8 @@ from rampguard.core.model import (
 )
 from rampguard.core.plan import Plan, families_of
 from rampguard.engine.counters import (
-    MOST_POINTS,
+    MEMORY,
+    Counted,
     Counters,
     NothingSeenError,
     Pods,
@@ -92,23 +94,29 @@ class _Looker:
                 silences(self.plan, self.baselines, at, self.world, self.pods),
                 self._recent(at),
             )
-        except (NothingSeenError, Unavailable, Refused) as error:
+        except (Unavailable, Refused) as error:
             return Measured(counted=str(error))
-        return Measured(counted=counted, silent=silent, recent=recent)
+        unheard = (counted.unheard.get(family.selector, "") for family in self.plan.families)
+        why = tuple(a or b for a, b in zip(silent, unheard, strict=True))
+        return Measured(counted=counted.evidence, silent=why, recent=recent)
 
-    async def _count(self, at: datetime) -> Evidence:
+    async def _count(self, at: datetime) -> Counted:
         """Count up to an instant; nothing from when on not every pod is proven."""
         before = self.stage.evidence
         until = min(at, before.unproven_since or at)
         if until <= before.counted_to:
-            return before
+            return Counted(before, {})
         return await count(self.plan, self.stage, until, self.world, self.pods)
 
     async def _recent(self, at: datetime) -> tuple[tuple[Reading, Reading], ...]:
         errors = _switched(self.plan)
         if not errors:
             return ()
-        told = await lately(self.plan, errors, at, self.world, self.pods)
+        began = self.stage.evidence.t0
+        try:
+            told = await lately(self.plan, errors, at, self.world, self.pods, began=began)
+        except NothingSeenError:
+            return ()
         nothing = (Reading(), Reading())
         return tuple(told.get(one.selector, nothing) for one in self.plan.families)
 
@@ -118,18 +126,30 @@ class _Looker:
         Nothing of a silence: what comes back after it goes on from the last value before it.
         """
         before, counted = self.stage.evidence, measured.counted
-        if isinstance(counted, str) or any(measured.silent):
+        if isinstance(counted, str):
             return before
-        size = spacing(self.plan.tempo.look, self.plan.soaks[self.stage.step])
-        after = closed(counted, size)
+        late = counted.counted_to - before.counted_to >= MEMORY  # its last value is out of reach
+        if any(measured.silent) and not late:
+            return before
+        if before.unproven_since is not None:  # this bin goes on after the proof, with a hole
+            return counted
+        after = closed(counted, bin_size(self.plan, self.stage.step, before))
         return after if after.counted_to > before.counted_to else before
 
     async def _points(self, guardrail: Guardrail, at: datetime) -> Points | str:
-        earliest = max(self.stage.evidence.t0, at - guardrail.lasting - BEFORE)
         try:
-            return await points(self.plan, guardrail, earliest, at, self.world)
+            return await self._dated(guardrail, at)
         except (NothingSeenError, Unavailable, Refused) as error:
             return str(error)
+
+    async def _dated(self, guardrail: Guardrail, at: datetime) -> Points:
+        """Return samples that reach back to the start of a break, if there is one."""
+        t0 = self.stage.evidence.t0
+        earliest = max(t0, at - guardrail.lasting - BEFORE)
+        found = await points(self.plan, guardrail, earliest, at, self.world)
+        if earliest > t0 and found and is_broken(guardrail, found[0]):
+            return await points(self.plan, guardrail, t0, at, self.world)
+        return found
 
     def _asked(self, judged: Judgement, guardrail: Guardrail) -> Judgement:
         return replace(judged, query=query(self.plan, guardrail, self.world, self.pods))
@@ -149,7 +169,7 @@ async def silences(
     """Say of each family why it cannot be judged at an instant; empty: it can."""
     wanted = needs(plan, baselines)
     found = await asyncio.gather(
-        *(Counters(plan, one, world, pods).silence(at, arms) for one, arms in wanted.items())
+        *(blind(Counters(plan, one, world, pods).silence(at, arms)) for one, arms in wanted.items())
     )
     told = dict(zip(wanted, found, strict=True))
     return tuple(told.get(family.selector, "") for family in plan.families)
@@ -193,7 +213,7 @@ async def points(
     if guardrail.query is None:
         raise NothingSeenError("the guardrail has no query")
     step = plan.tempo.look
-    steps = min(math.floor((at - earliest) / step), MOST_POINTS)
+    steps = math.floor((at - earliest) / step)
     found = await world.metrics.span(source(plan), guardrail.query, at - steps * step, at, step)
     if len(found) > 1:
         raise NothingSeenError(f"the query gives {len(found)} series; one number is expected")
@@ -201,8 +221,8 @@ async def points(
 
 
 async def blind(asking: Awaitable[str]) -> str:
-    """Return why nothing was seen; empty: it was."""
+    """Return why nothing was seen; empty: it was. Raises Unavailable, Refused."""
     try:
         return await asking
-    except (NothingSeenError, Unavailable, Refused) as error:
+    except NothingSeenError as error:
         return str(error)

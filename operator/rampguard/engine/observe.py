@@ -24,6 +24,7 @@ from rampguard.core.model import (
 from rampguard.core.plan import Plan, look_instants
 from rampguard.core.preflight import at_goal, preflight
 from rampguard.core.targets import cause
+from rampguard.engine.counters import Pods
 from rampguard.engine.covering import cover, with_owned
 from rampguard.engine.looks import take_looks
 from rampguard.engine.sight import Sight
@@ -59,7 +60,7 @@ async def _closer(plan: Plan, state: State, sight: Sight, world: World) -> Sight
     sight = await cover(plan, state, sight, world)
     asked_to_end = plan.ask.deleting or plan.ask.abort or state.abort
     if isinstance(state.stage, Applying) and not asked_to_end and state.baselines:
-        fired = await kills(plan, state.stage, state.baselines, world, sight.counted)
+        fired = await kills(plan, state.stage, state.baselines, world, _counting(state, sight))
         return replace(sight, seen=replace(sight.seen, kills=fired))
     if isinstance(state.stage, Soaking) and not asked_to_end:
         return await _looks(plan, state, state.stage, sight, world)
@@ -127,8 +128,14 @@ async def _before_start(plan: Plan, sight: Sight, world: World) -> Sight:
         return sight
     sight = await with_owned(plan, sight, world, fresh=False)
     dry = await asyncio.gather(*(_dry_run(plan, w, sight, world) for w in seen.workloads))
-    missing, baselines = await signals(plan, world, sight.counted)
-    told = replace(seen, workloads=tuple(dry), signals=missing, baselines=baselines)
+    missing, baselines, exporters = await signals(plan, world, sight.counted)
+    told = replace(
+        seen,
+        workloads=tuple(dry),
+        signals=missing,
+        baselines=baselines,
+        exporters=exporters,
+    )
     return replace(sight, seen=told)
 
 
@@ -167,7 +174,7 @@ async def _looks(plan: Plan, state: State, stage: Soaking, sight: Sight, world: 
     try:
         async with asyncio.timeout(LOOKING.total_seconds()):
             looks = await take_looks(
-                plan, stage, instants, world, sight.counted, baselines=state.baselines
+                plan, stage, instants, world, _counting(state, sight), baselines=state.baselines
             )
     except (Unavailable, Refused) as error:
         return replace(sight, seen=replace(sight.seen, look_failed=str(error)))
@@ -175,3 +182,8 @@ async def _looks(plan: Plan, state: State, stage: Soaking, sight: Sight, world: 
         text = f"no answer from Prometheus within {show_duration(LOOKING)}"
         return replace(sight, seen=replace(sight.seen, look_failed=text))
     return replace(sight, seen=replace(sight.seen, looks=looks))
+
+
+def _counting(state: State, sight: Sight) -> Pods:
+    """Return whose metrics count, and who exported which before the ramp."""
+    return replace(sight.counted, exporters=dict(state.exporters))

@@ -13,6 +13,7 @@ from rampguard.core.model import Applying, Decision, Ref, RollingBack
 from rampguard.core.plan import make_plan
 from rampguard.engine.act import act, fence
 from rampguard.engine.observe import observe
+from rampguard.engine.recording import keep
 from rampguard.engine.report import report
 from rampguard.engine.sight import Sight
 from rampguard.ports import Conflict, InvalidSpec, Json, NotFound, Resource, World
@@ -54,6 +55,7 @@ async def _pass(ref: Ref, ramp: Json, world: World) -> Rest:
         sight = await fence(plan, decision, sight, world)
     # Status first: if we die now, the way back must be written down.
     await _remember(ref, ramp, to_status(view, remembered), decision, world)
+    keep(plan, state, sight.seen, decision, world)
     outcomes = await act(plan, decision, sight, world)
     await report(plan, decision, view, outcomes, world)
     proving = isinstance(remembered.stage, Applying | RollingBack)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rampguard.api.fleet import is_ready
+from rampguard.api.fleet import is_ready, started_at
 from rampguard.api.selector import is_controlled, label_selector
 from rampguard.core.model import Observation
 from rampguard.engine.counters import Pods
@@ -45,12 +45,14 @@ class Sight:
             if is_controlled(rs, self.deployments[name])
         )
         every = Pods(families)
+        ours = tuple(
+            pod
+            for one in self.owned.values()
+            for pod in one.pods
+            if every.has(pod["metadata"]["name"])
+        )
         return Pods(
             families,
-            frozenset(
-                pod["metadata"]["name"]
-                for one in self.owned.values()
-                for pod in one.pods
-                if is_ready(pod) and every.has(pod["metadata"]["name"])
-            ),
+            frozenset(pod["metadata"]["name"] for pod in ours if is_ready(pod)),
+            {pod["metadata"]["name"]: at for pod in ours if (at := started_at(pod))},
         )

@@ -60,6 +60,13 @@ def test_a_ramp_is_shown_by_its_figures():
     }
 
 
+def test_records_that_are_lost_are_counted():
+    ours = RealTelemetry()
+    assert samples(ours)["records_dropped_total"] == 0
+    ours.count_dropped()
+    assert samples(ours)["records_dropped_total"] == 1
+
+
 def test_what_a_ramp_no_longer_is_leaves_no_series():
     ours = RealTelemetry()
     ours.show_ramp(RAMP, FIGURES)

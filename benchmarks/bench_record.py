@@ -1,0 +1,195 @@
+"""What the flight recorder costs: bytes, time of a pass, time of its thread; and how fast a replay is.
+
+    .venv/bin/python benchmarks/bench_record.py [hours]
+
+A ramp of four guardrails soaks for a day, looked at every 30 s; counts and samples are drawn as
+chance would have them, so that nothing repeats that would not.
+"""
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import sizes
+from figures import Times, heading, table, times_table
+
+from rampguard.adapters.records import FlightRecorder, Place
+from rampguard.adapters.records.writer import Writer
+from rampguard.api.members import lines
+from rampguard.api.record import read
+from rampguard.core.counting import closed, spacing
+from rampguard.core.model import (
+    Because,
+    Decision,
+    Evidence,
+    GuardrailType,
+    Look,
+    Measured,
+    Observation,
+    Reading,
+    Soaking,
+    State,
+)
+from rampguard.core.plan import Plan
+from rampguard.core.reasons import Reason
+from rampguard.core.replay import Record, differences, replayed
+from scenes import DAY, HOUR, T
+
+BYTES = 2_000_000  # of a ramp of 24 h
+KINDS = {
+    "balance, starts, 4xx, 5xx": sizes.Asked(shares=1, drops=1, errors=2, queries=0, steps=()),
+    "4 x Threshold, each with its hour": sizes.Asked(shares=0, queries=4, steps=()),
+    "2 x Threshold, starts, 5xx": sizes.Asked(shares=0, drops=1, errors=1, queries=2, steps=()),
+}
+
+
+def main(hours: int) -> None:
+    """Print the tables, a ramp after the other."""
+    heading(
+        "make bench, or .venv/bin/python benchmarks/bench_record.py",
+        f"{BYTES / 1e6:.0f} MB for a ramp of 24 h of four guardrails",
+    )
+    rows, times = [], []
+    for what, asked in KINDS.items():
+        kept, judged = walked(asked, hours * HOUR)
+        size, written = file_of(kept)
+        read_in, looks, different = again(written)
+        if different:
+            raise SystemExit(f"{different} differences in a replay of the same version")
+        rows.append(
+            (
+                what,
+                len(kept),
+                f"{size / looks:.0f}",
+                f"{size * DAY / (hours * HOUR) / 1e6:.2f} MB",
+                f"{looks / read_in:.0f}",
+                f"{looks / sum(judged):.0f}",
+            )
+        )
+        times.append((f"append, {what}", enqueued(kept)))
+        times.append((f"  its thread, {what}", threaded(kept)))
+    table(("record", "passes", "bytes a look", "in 24 h", "read, looks/s", "replay, looks/s"), rows)
+    times_table(times)
+
+
+def walked(asked: sizes.Asked, span: timedelta) -> tuple[list[Record], list[float]]:
+    """Return the records of a soak, and the seconds that each decision took."""
+    size = sizes.sized(replace(asked, after=timedelta(0)))
+    our, seen = size.plan, replace(size.seen, looks=())
+    state, kept, took = _fresh(size.state), list[Record](), list[float]()
+    nothing = Decision(state=state, because=Because(Reason.SOAKING, ""))
+    for look in _looks(our, state, span):
+        saw: Observation = replace(seen, now=look.at + our.tempo.scrape, looks=(look,))
+        record = Record(ask=our.ask, tempo=our.tempo, before=state, seen=saw, decision=nothing)
+        began = time.perf_counter()
+        kept.append(replayed(record))
+        took.append(time.perf_counter() - began)
+        state = kept[-1].decision.state
+    return kept, took
+
+
+def _fresh(state: State) -> State:
+    stage = state.stage
+    if not isinstance(stage, Soaking):
+        raise SystemExit("the ramp does not soak")
+    return replace(state, stage=replace(stage, evidence=Evidence(t0=T, counted_to=T), judged=()))
+
+
+def _looks(our: Plan, state: State, span: timedelta) -> Iterator[Look]:
+    """Yield what each look measures; it is judged by whoever replays it."""
+    draw, look = random.Random(7), our.tempo.look
+    size = spacing(look, our.soaks[-1])
+    errors = sizes.errors_of(our)
+    live = [[Reading()] * 0 for _ in our.families]
+    queries = [g.name for g in our.ask.guardrails if g.type is GuardrailType.THRESHOLD]
+    samples = {name: [(T, draw.gauss(0.01, 0.001))] for name in queries}
+    for i in range(1, span // look + 1):
+        at = T + i * look
+        for family, bins in zip(our.families, live, strict=True):
+            if (i - 1) * look // size == len(bins):
+                bins.append(Reading())
+            mean = sizes.PER_BIN / (size / look) * (sizes.RARE if family in errors else 1) / 2
+            bins[-1] = bins[-1].plus(Reading(_drawn(draw, mean), _drawn(draw, mean)))
+        for points in samples.values():
+            points.append((at, draw.gauss(0.01, 0.001)))
+        evidence = Evidence(t0=T, counted_to=at, counts=tuple(map(tuple, live)))
+        measured = Measured(
+            counted=evidence,
+            silent=("",) * len(live),
+            recent=tuple((_recent(draw), _recent(draw)) for _ in live) if errors else (),
+            points={name: tuple(points[-121:]) for name, points in samples.items()},
+        )
+        yield Look(at=at, evidence=closed(evidence, size), judgements=(), measured=measured)
+
+
+def _drawn(draw: random.Random, mean: float) -> float:
+    return float(max(0, round(draw.gauss(mean, mean**0.5))))
+
+
+def _recent(draw: random.Random) -> Reading:
+    return Reading(_drawn(draw, 30), _drawn(draw, 30))
+
+
+def file_of(kept: list[Record]) -> tuple[int, bytes]:
+    """Return the bytes of a record."""
+    with tempfile.TemporaryDirectory() as folder:
+        _write(Writer(Place(folder), limit=10**9, version="1", on_removed=print), kept)
+        (path,) = Path(folder).iterdir()
+        raw = path.read_bytes()
+    return len(raw), raw
+
+
+def _write(writer: Writer, kept: list[Record]) -> Iterator[float]:
+    ref, uid = kept[0].ask.ref, kept[0].ask.uid
+    took = []
+    for record in kept:
+        began = time.perf_counter()
+        writer.write(ref, uid, record, lost=0)
+        took.append((time.perf_counter() - began) * 1000)
+    return iter(sorted(took))
+
+
+def threaded(kept: list[Record]) -> Times:
+    """Return what serialising and writing takes the thread."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer = Writer(Place(folder), limit=10**9, version="1", on_removed=print)
+        return Times(tuple(_write(writer, kept)))
+
+
+def enqueued(kept: list[Record]) -> Times:
+    """Return what a pass waits."""
+    took = []
+    with tempfile.TemporaryDirectory() as folder:
+        recorder = FlightRecorder(
+            Place(folder),
+            limit=10**9,
+            version="1",
+            log=print,
+            on_dropped=lambda: None,
+            waiting=len(kept) + 1,
+        )
+        for record in kept:
+            began = time.perf_counter()
+            recorder.append(record.ask.ref, record.ask.uid, record)
+            took.append((time.perf_counter() - began) * 1000)
+        recorder.close(timedelta(minutes=5))
+    return Times(tuple(sorted(took)))
+
+
+def again(written: bytes) -> tuple[float, int, int]:
+    """Return the seconds that reading takes, the looks, and how many fields come out otherwise."""
+    began = time.perf_counter()
+    found = [one for one in read(lines([written])) if isinstance(one, Record)]
+    took = time.perf_counter() - began
+    looks = sum(len(one.seen.looks) for one in found)
+    tried = found[:: max(1, len(found) // 200)]
+    return took, looks, sum(1 for one in tried for _ in differences(one, replayed(one)))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 24)

@@ -1,0 +1,111 @@
+"""History becomes counts on a grid: whose they are, since when, and what is missing."""
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pasts import BEGIN, LABELS, PLAN, PODS, STEP, World, counts_of, past, threshold
+from rampguard.core.history import History, counted, is_of, queries
+from rampguard.core.model import Reading, Series
+from scenes import HOUR, MINUTE, plan
+
+# fmt: off
+PODS_OF_API: dict[str, tuple[str, bool]] = {
+    "a pod of it": ("api-7d9f8c6b5f-bcdfg", True),
+    "a short hash": ("api-55-x2z9w", True),
+    "a pod of another whose name begins alike": ("api-gateway-7d9f8c6b5f-bcdfg", False),
+    "a pod of a DaemonSet whose name looks so": ("api-agent-7d9f8", False),
+    "a pod of a StatefulSet": ("api-0", False),
+    "another Deployment": ("worker-7d9f8c6b5f-bcdfg", False),
+    "its ReplicaSet": ("api-7d9f8c6b5f", False),
+    "no name": ("", False),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("pod", "ours"), PODS_OF_API.values(), ids=PODS_OF_API)
+def test_a_pod_is_known_by_its_name(pod, ours):
+    assert is_of(pod, ("api",)) is ours
+
+
+def test_each_query_is_asked_once_and_is_that_of_the_operator() -> None:
+    asked = queries(PLAN, LABELS)
+    assert len(asked) == len(set(asked)) == 4
+    assert asked[0] == (
+        "sum by (pod, instance, variant)"
+        ' (max without (prometheus, prometheus_replica) (assignments_total{namespace="app"}))'
+    )
+
+
+def test_a_free_query_is_asked_as_it_is() -> None:
+    assert queries(plan(guardrails=(threshold(),)), LABELS) == ("p95",)
+
+
+def test_what_is_counted_is_what_happened_though_a_pod_restarted() -> None:
+    history = past(days=1)
+    told = counted(PLAN, LABELS, history)
+    rising = [s for s in history.answers[queries(PLAN, LABELS)[0]] if s.labels["pod"] == PODS[1]]
+    of_one = sum(s.points[-1][1] - s.points[0][1] for s in rising)
+    total = sum(one.all for one in told.counts[0])
+    assert total == pytest.approx(2 * of_one, rel=0.01)
+    assert (told.steps, told.span, told.pods) == (288, timedelta(days=1), PODS)
+
+
+def test_strangers_do_not_count() -> None:
+    assert max(one.all for one in counts_of(days=1).counts[0]) < 1000
+
+
+def test_history_begins_when_all_families_are_there() -> None:
+    late = World(absent=lambda at: at < 2 * HOUR)
+    told = counts_of(late, days=1)
+    assert told.start == BEGIN + 2 * HOUR
+    assert told.counts[0][0].all < 1000  # not all that was counted before
+    assert all(all(one) for one in told.present)
+
+
+def test_a_hole_is_known() -> None:
+    told = counts_of(World(absent=lambda at: 2 * HOUR <= at < 3 * HOUR), days=1)
+    assert told.present[0].count(False) == HOUR // STEP
+    assert told.counts[0][2 * HOUR // STEP] == Reading()
+
+
+def test_what_is_no_number_was_not_there() -> None:
+    history = past(days=1)
+    query = queries(PLAN, LABELS)[0]
+    odd = tuple(
+        Series(s.labels, (*s.points[:-2], (s.points[-2][0], math.nan), s.points[-1]))
+        for s in history.answers[query]
+    )
+    told = counted(PLAN, LABELS, replace(history, answers={**history.answers, query: odd}))
+    assert told.present[0][-2:] == (False, True)
+    assert sum(o.all for o in told.counts[0]) == sum(o.all for o in counts_of(days=1).counts[0])
+
+
+def test_what_nobody_exports_is_named_with_its_query() -> None:
+    history = past(days=1)
+    query = queries(PLAN, LABELS)[2]
+    told = counted(PLAN, LABELS, replace(history, answers={**history.answers, query: ()}))
+    assert told.missing == (f"errors-5xx: no series of a pod of api, worker ({query})",)
+
+
+def test_an_arm_that_nobody_exports_is_named() -> None:
+    history = past(days=1)
+    query = queries(PLAN, LABELS)[1]
+    control = tuple(s for s in history.answers[query] if s.labels["variant"] == "tree")
+    told = counted(PLAN, LABELS, replace(history, answers={**history.answers, query: control}))
+    assert told.missing == (f'session-starts: no series with variant="list" ({query})',)
+
+
+def test_a_query_without_an_answer_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        counted(PLAN, LABELS, replace(past(days=1), answers={}))
+
+
+def test_a_free_query_with_two_series_has_no_points() -> None:
+    two = tuple(Series({"a": a}, ((BEGIN + MINUTE, 1.0),)) for a in "xy")
+    our = plan(guardrails=(threshold(),))
+    end = BEGIN + HOUR
+    told = counted(our, LABELS, History(start=BEGIN, end=end, step=STEP, answers={"p95": two}))
+    assert told.points == {"p95": "the query gives 2 series; one number is expected"}
