@@ -3,7 +3,7 @@
 cosmic-ray makes the mutants; its runner would start a new pytest for each, which takes hours.
 Here each is a forked child of a process that has pytest imported already: it imports the mutated
 core, then the tests, first only those that reach the mutated function. Results are kept: a later
-run repeats the survivors alone, and what another version of the module left open.
+run repeats the survivors without an argument, and the mutants of functions changed since.
 """
 
 import argparse
@@ -20,8 +20,8 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
 from importlib import import_module
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -52,17 +52,37 @@ CPU_SECONDS, MEMORY = 20, 2 << 30  # of a child; a test has our own time limit t
 UNHARMED = {int(pytest.ExitCode.OK), int(pytest.ExitCode.NO_TESTS_COLLECTED)}
 
 Position = tuple[int, int]
+Argument = tuple[str, str, str]
+
+
+@cache
+def argued() -> dict[str, list[dict[str, object]]]:
+    return tomllib.loads(ARGUED.read_text(encoding="utf-8"))
+
+
+@cache
+def arguments() -> frozenset[Argument]:
+    """Return the changes that equivalent.toml argues: module, lines before, lines after."""
+    return frozenset(
+        (str(one["module"]), str(before), str(after))
+        for one in argued()["equivalent"]
+        for before, after in one["changes"]  # type: ignore[attr-defined]
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """The n-th place where an operator of cosmic-ray can change a module of some content."""
+    """The nth place where an operator of cosmic-ray can change a function or class of a module.
+
+    It is the same one for as long as the digest of that function or class is.
+    """
 
     module: str
     digest: str
     operator: str
-    occurrence: int
-    line: int
+    nth: int
+    occurrence: int = field(compare=False)  # in the module as it is now
+    line: int = field(compare=False)
 
     @property
     def change(self) -> tuple[str, str]:
@@ -101,35 +121,47 @@ def tree(module: str) -> object:
     return get_ast(source(module))
 
 
-@cache
-def argued() -> dict[str, list[dict[str, object]]]:
-    return tomllib.loads(ARGUED.read_text(encoding="utf-8"))
-
-
 def mutants(module: str) -> Iterator[Mutant]:
-    """Yield all mutants of a module but those of annotations, decorators, excluded operators."""
-    digest = hashlib.sha256(source(module).encode()).hexdigest()[:12]
-    nodes, said = list(ast_nodes(tree(module))), list(_said(ast.parse(source(module))))
+    """Yield all mutants of a module but those of excluded operators, and of what only says."""
+    nodes, said, digests = list(ast_nodes(tree(module))), list(_said(module)), _digests(module)
     excluded = re.compile("|".join(str(one["operators"]) for one in argued()["excluded"]))
     for name in operator_names():
         operator = get_operator(name)
         if operator.arguments() or excluded.fullmatch(name):
             continue
         places = (at for node in nodes for at, _ in operator().mutation_positions(node))
+        so_far = Counter[str]()
         for occurrence, at in enumerate(places):
+            digest = digests[at[0]]
             if not any(start <= at < end for start, end in said):
-                yield Mutant(module, digest, name, occurrence, at[0])
+                yield Mutant(module, digest, name, so_far[digest], occurrence, at[0])
+            so_far[digest] += 1
 
 
-def _said(module: ast.Module) -> Iterator[tuple[Position, Position]]:
-    """Yield where annotations and decorators stand: they say much and do nothing to mutate."""
-    for node in ast.walk(module):
+def _digests(module: str) -> dict[int, str]:
+    """Return for each line the digest of the statement of the module that it is of."""
+    lines, digests = source(module).splitlines(), dict[int, str]()
+    for node in ast.parse(source(module)).body:
+        first = min(
+            (one.lineno for one in getattr(node, "decorator_list", ())), default=node.lineno
+        )
+        whole = range(first, (node.end_lineno or first) + 1)
+        text = "\n".join(lines[first - 1 : whole.stop - 1])
+        digests |= dict.fromkeys(whole, hashlib.sha256(text.encode()).hexdigest()[:12])
+    return digests
+
+
+def _said(module: str) -> Iterator[tuple[Position, Position]]:
+    """Yield where annotations, decorators and a bare * stand: they say much and do nothing."""
+    for number, line in enumerate(source(module).splitlines(), 1):
+        yield from (((number, m.start()), (number, m.end())) for m in re.finditer(r"\*,", line))
+    for node in ast.walk(ast.parse(source(module))):
         told: list[ast.expr | None] = [*getattr(node, "decorator_list", ())]
         told += [getattr(node, "annotation", None), getattr(node, "returns", None)]
         for one in told:
             if one is not None:
-                start = (one.lineno, one.col_offset - isinstance(node, ast.FunctionDef))
-                yield start, (one.end_lineno or 0, one.end_col_offset or 0)
+                end = (one.end_lineno or 0, one.end_col_offset or 0)
+                yield (one.lineno, one.col_offset), end
 
 
 # --- tests ---------------------------------------------------------------------------------------
@@ -185,8 +217,18 @@ def in_child(run: Callable[[], int]) -> int:
 def meet(mutant: Mutant) -> tuple[Mutant, bool]:
     """Let a mutant meet the tests; tell whether it survives all of them."""
     near = reaching(mutant)
-    survives = not near or in_child(lambda: _tested(mutant, near)) in UNHARMED
-    return mutant, survives and in_child(lambda: _tested(mutant, None)) in UNHARMED
+    rounds = (_of_one_file(near), near, None) if near else (None,)
+    return mutant, all(in_child(partial(_tested, mutant, some)) in UNHARMED for some in rounds)
+
+
+def _of_one_file(tests: frozenset[str]) -> frozenset[str]:
+    """Return the tests of the file that has most of them: one file is there soonest."""
+    ((most, _),) = Counter(map(_file, tests)).most_common(1)
+    return frozenset(test for test in tests if _file(test) == most)
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
 
 
 def _tested(mutant: Mutant, near: frozenset[str] | None) -> int:
@@ -194,7 +236,7 @@ def _tested(mutant: Mutant, near: frozenset[str] | None) -> int:
     text = visitor.walk(tree(mutant.module)).get_code()
     sys.meta_path.insert(0, Mutated(mutant.module, text))
     import_module(f"rampguard.core.{mutant.module}")
-    files = sorted({test.partition("::")[0] for test in near}) if near else [TESTS]
+    files = sorted({_file(test) for test in near}) if near else [TESTS]
     return pytest.main([*QUIET, "-x", *files], plugins=[Only(near)] if near else [])
 
 
@@ -271,15 +313,22 @@ def known() -> dict[Mutant, bool]:
     return {Mutant(**line): survived for line in lines for survived in (line.pop("survived"),)}
 
 
+def open_ones(every: dict[str, list[Mutant]]) -> list[Mutant]:
+    """Return the mutants that never met the tests, and the survivors without an argument."""
+    results = known()
+    return [
+        mutant
+        for module, some in every.items()
+        for mutant in some
+        if results.get(mutant, True)
+        and (mutant not in results or (module, *mutant.change) not in arguments())
+    ]
+
+
 def report(every: dict[str, list[Mutant]]) -> int:
     """Print what survived without an argument, and arguments that no survivor needs."""
     results, open_questions = known(), 0
-    arguments = {
-        (str(one["module"]), *map(str, change))
-        for one in argued()["equivalent"]
-        for change in one["changes"]  # type: ignore[attr-defined]
-    }
-    used = set[tuple[str, str, str]]()
+    used = set[Argument]()
     table = []
     for module, some in every.items():
         count = Counter[str](mutants=len(some), unmet=sum(m not in results for m in some))
@@ -287,8 +336,8 @@ def report(every: dict[str, list[Mutant]]) -> int:
             if not results.get(mutant):
                 continue
             change = mutant.change
-            if (argument := (module, *change)) in arguments:
-                used.add(argument)
+            if (module, *change) in arguments():
+                used.add((module, *change))
                 count["argued"] += 1
             else:
                 count["unexplained"] += 1
@@ -297,7 +346,7 @@ def report(every: dict[str, list[Mutant]]) -> int:
         count["killed"] = 2 * count["mutants"] - count.total()
         table.append((module, count))
         open_questions += count["unexplained"]
-    stale = sorted(one for one in arguments - used if one[0] in every)
+    stale = sorted(one for one in arguments() - used if one[0] in every)
     for module, before, after in stale:
         print(f"\nargued, but killed or gone: {_shown(module)}\n- {before}\n+ {after}")
     columns = ("mutants", "killed", "argued", "unexplained", "unmet")
@@ -330,8 +379,7 @@ def main() -> int:
         RESULTS.unlink(missing_ok=True)
     every = {module: list(mutants(module)) for module in asked.module or modules()}
     if not asked.report:
-        results = known()
-        run([m for some in every.values() for m in some if results.get(m, True)], asked.workers)
+        run(open_ones(every), asked.workers)
     return min(report(every), 1)
 
 

@@ -80,6 +80,7 @@ def test_of_several_looks_the_last_says_whether_the_guardrails_see() -> None:
     assert stage_of(watch(look(HOUR, BLIND), look(2 * HOUR))).evidence.blind_since is None
     blind_again = watch(look(HOUR), look(2 * HOUR, BLIND))
     assert stage_of(blind_again).evidence.blind_since == T + 2 * HOUR
+    assert blind_again.because.message.endswith("blind since 2026-11-23T14:00:00Z: share: why")
 
 
 @pytest.mark.parametrize("minutes", [121, 241])

@@ -94,8 +94,10 @@ def test_a_soak_ends_by_a_look_at_its_end(at: timedelta, now: timedelta, over: b
     assert isinstance(decision.state.stage, Ended) is over
 
 
-def test_of_several_looks_the_last_ends_the_soak() -> None:
-    assert isinstance(watch(look(23 * HOUR), look(DAY), after=END).state.stage, Ended)
+def test_of_several_looks_the_last_ends_the_soak_and_says_how() -> None:
+    done = watch(look(23 * HOUR, UNSURE), look(DAY), after=END)
+    assert isinstance(done.state.stage, Ended)
+    assert done.because.reason is Reason.COMPLETED
 
 
 def test_a_pause_holds_the_end_and_keeps_the_guardrails() -> None:
