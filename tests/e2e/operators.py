@@ -14,7 +14,7 @@ import requests
 import yaml
 from aiohttp.test_utils import unused_port
 
-from e2e.stage import PROMETHEUS, pause
+from e2e.stage import PROMETHEUS, ROOT, pause
 
 
 class Operator:
@@ -32,6 +32,7 @@ class Operator:
         self.port = unused_port()
         self.log = home / f"operator-{self.port}.log"
         self._environment = {**os.environ, **environment}
+        self._records = home / "records"
         self._config = home / f"operator-{self.port}.yaml"
         self._config.write_text(
             yaml.safe_dump(
@@ -43,7 +44,7 @@ class Operator:
                     "historyMinimum": "30s",
                     "namespaces": [namespace],
                     "port": self.port,
-                    "records": {"url": str(home / "records")},
+                    "records": {"url": str(self._records)},
                     **settings,
                 }
             )
@@ -107,3 +108,14 @@ class Operator:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
+        if error is None:
+            self.replay()
+
+    def replay(self) -> None:
+        """Work out every judgement and decision of this operator once more: none may differ."""
+        for record in sorted(self._records.glob("*.jsonl*")):
+            done = subprocess.run(
+                [str(ROOT / ".venv" / "bin" / "kubectl-ramp"), "replay", str(record)],
+                capture_output=True, text=True, check=False, timeout=180,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{record.name}: {done.stdout[-3000:]}{done.stderr}"
