@@ -311,6 +311,7 @@ class FakeRollouts:
             state = {"waiting": {"reason": "ContainerCreating"}}
         status = {
             "phase": "Running" if ready or _crashes(behaviour, pod) else "Pending",
+            "startTime": pod["metadata"]["creationTimestamp"],
             "conditions": [scheduled],
             "containerStatuses": [{"name": c["name"], "state": state} for c in _containers(pod)],
         }

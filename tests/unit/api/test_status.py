@@ -22,7 +22,7 @@ from rampguard.core.parts import part_text
 from rampguard.core.view import StatusView
 from scenes import T, soaking, state
 
-VIEW = StatusView(phase=Phase.SOAKING)
+VIEW = StatusView(phase=Phase.SOAKING, blind=timedelta(0))
 PART = Part(name="history", verdict=Verdict.INCONCLUSIVE, value="x1.50", log_e_null=1.0)
 OTHER = replace(PART, name="concurrent", verdict=Verdict.BREACHED)
 ERRORS = Judgement(name="errors", type=GuardrailType.ERROR_RATE, verdict=Verdict.INCONCLUSIVE)
