@@ -8,7 +8,7 @@ from figures import ROOT  # noqa: F401 - it lets the tests' words be found
 
 from fakes import ramp
 from rampguard.api.v1alpha1 import to_ask
-from rampguard.core.counting import spacing
+from rampguard.core.counting import fresh, spacing
 from rampguard.core.judging import judge
 from rampguard.core.model import (
     Baseline,
@@ -110,7 +110,7 @@ def evidence(our: Plan, after: timedelta) -> Evidence:
         tuple(reading(RARE if family in errors else 1.0) for _ in range(count))
         for family in our.families
     )
-    return Evidence(t0=T, counted_to=T + count * size, counts=counts)
+    return replace(fresh(our, our.last, T), counted_to=T + count * size, counts=counts)
 
 
 def baselines(our: Plan) -> tuple[Baseline, ...]:

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from rampguard.adapters.prometheus import Source
+from rampguard.core.durations import show_duration
 from rampguard.core.plan import Tempo
 
 # Variables of the environment that win over the file, and the field that each sets.
@@ -129,6 +130,17 @@ class Settings(_Model):
     workers: int = Field(16, ge=1, le=64)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     context: str | None = None  # of the kubeconfig; None: the pod's own, else the current one
+
+    @model_validator(mode="after")
+    def _looks_at_what_is_new(self) -> Self:
+        """Refuse looks between which nothing is scraped: a kill-switch needs two that differ."""
+        look, scrape = self.look_interval, self.scrape_interval
+        if look < scrape:
+            raise ValueError(
+                f"lookInterval {show_duration(look)} is below scrapeInterval"
+                f" {show_duration(scrape)}: look as often as Prometheus scrapes, or less often"
+            )
+        return self
 
     @property
     def tempo(self) -> Tempo:

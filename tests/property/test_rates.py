@@ -118,10 +118,15 @@ def test_within_tolerance_is_what_every_part_is(measured, baseline) -> None:
 
 @FEWER
 @given(measures())
-def test_what_is_silent_is_never_judged(measured) -> None:
+def test_what_is_silent_is_never_judged_but_harm(measured) -> None:
+    """Silence hides everything except harm, and that it leaves as it was."""
     quiet = replace(measured, silent=("stale",) * len(PLAN.families))
-    for judged in judge(PLAN, soaking(), BEFORE, END, quiet):
-        assert (judged.verdict, judged.parts) == (BLIND, ())
+    heard = judge(PLAN, soaking(), BEFORE, END, replace(measured, silent=()))
+    for judged, loud in zip(judge(PLAN, soaking(), BEFORE, END, quiet), heard, strict=True):
+        if loud.verdict is BREACHED:
+            assert judged == loud
+        else:
+            assert (judged.verdict, judged.parts, judged.why) == (BLIND, (), "stale")
 
 
 @FEWER

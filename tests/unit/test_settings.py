@@ -58,6 +58,11 @@ def test_records_may_lie_in_a_folder_elsewhere_or_nowhere(tmp_path, url):
     assert (settings.records.url, settings.records.max_mb) == (url, 5)
 
 
+def test_looks_may_be_as_frequent_as_scrapes(tmp_path):
+    settings = load(written(tmp_path / "c.yaml", "lookInterval: 5s\nscrapeInterval: 5s"), {})
+    assert settings.tempo.look == settings.tempo.scrape == timedelta(seconds=5)
+
+
 def test_the_environment_wins(tmp_path):
     environment = {
         "RAMPGUARD_LOG_LEVEL": "error",
@@ -83,6 +88,8 @@ def test_the_environment_wins(tmp_path):
         ("lookInterval: 0s", "lookInterval: a duration from 1s to 1h"),
         ("lookInterval: 999999h", "lookInterval: a duration from 1s to 1h"),
         ("scrapeInterval: [1]", "scrapeInterval: a duration such as"),
+        ("scrapeInterval: 1m", "lookInterval 30s is below scrapeInterval 1m: look as often"),
+        ("lookInterval: 14s", "lookInterval 14s is below scrapeInterval 15s"),
         ("namespaces: shop", "namespaces: should be a valid tuple"),
         ("namespaces: [Shop]", "namespaces.0: String should match|namespaces.0: should match"),
         ("podLabel: a-b", "podLabel: .*should match"),

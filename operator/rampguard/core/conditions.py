@@ -311,10 +311,8 @@ def _judged(stage: Stage) -> tuple[Judgement, ...]:
             return killed
         case Soaking(judged=judged) | RollingBack(judged=judged) | Ended(judged=judged):
             return judged
-        case Pending():
+        case _:
             return ()
-        case other:
-            assert_never(other)
 
 
 def _rollback(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:

@@ -117,9 +117,10 @@ class Counters:
         return frozenset(p for p, at in first.items() if p in started and at - started[p] <= late)
 
     async def exporters(self, at: datetime) -> tuple[str, ...]:
-        """Return the Deployments of which some pod exports the counters."""
-        found = await self._instant(self.query, at)
-        return tuple(sorted({_family(_family(self._pod(one))) for one in found}))
+        """Return the Deployments of which some pod exports the counters, numbers or none."""
+        found = await self.world.metrics.instant(self._source, self.query, at)
+        ours = (self._pod(one) for one in found if self._is_ours(one.labels))
+        return tuple(sorted({_family(_family(pod)) for pod in ours}))
 
     async def silence(self, at: datetime, arms: Arms | None) -> str:
         """Say why the counters cannot be judged at an instant; empty: they can.

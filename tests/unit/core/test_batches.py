@@ -16,7 +16,8 @@ def series(*points: tuple[float, float], arm: str = "tree", pod: str = "a") -> S
 
 
 def told(*found: Series, arms: Arms | None = ARMS) -> list[Reading]:
-    return list(batches(found, "variant", arms, start=T, end=END, step=STEP))
+    young = frozenset({"young"})
+    return list(batches(found, "variant", arms, start=T, end=END, step=STEP, young=young))
 
 
 def tree(*counts: float) -> list[Reading]:
@@ -34,8 +35,14 @@ ROWS: dict[str, tuple[tuple[Series, ...], list[Reading]]] = {
         (series((0, 100), (4.9, 101), (5, 103), (5.1, 107)),), tree(3, 4, 0, 0)),
     "empty steps are there": ((series((0, 100), (20, 101)),), tree(0, 0, 0, 1)),
     "a restart counts whole": ((series((0, 100), (5, 7)),), tree(7, 0, 0, 0)),
-    "a series that comes later counts from 0": (
-        (series((0, 100), (5, 101)), series((10, 8), pod="b")), tree(1, 8, 0, 0)),
+    "a pod that begins later counts from 0": (
+        (series((0, 100), (5, 101)), series((10, 8), pod="young")), tree(1, 8, 0, 0)),
+    "a child that comes later counts from 0": (
+        (series((0, 100), (5, 101)), series((10, 8), arm="list")),
+        [Reading(1), Reading(0, 8), NONE, NONE]),
+    "a pod that was only found later brings a base": (
+        (series((0, 100), (5, 101)), series((10, 8_000), (15, 8_004), pod="b")),
+        tree(1, 0, 4, 0)),
     "two that come first are both bases": (
         (series((5, 100), (10, 101)), series((5, 8), (10, 10), pod="b")), tree(0, 3, 0, 0)),
     "arms are told apart": (

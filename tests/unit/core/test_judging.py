@@ -11,6 +11,7 @@ from rampguard.core.judging import judge, of_families, silence
 from rampguard.core.model import (
     Baseline,
     Evidence,
+    GuardrailType,
     Judgement,
     Measured,
     Phi,
@@ -23,6 +24,7 @@ from rate_scenes import (
     ERRORS,
     ERRORS_BEFORE,
     ONCE,
+    QUARTER,
     STARTS,
     STARTS_BEFORE,
     arms,
@@ -174,6 +176,49 @@ def test_data_that_is_stale_is_never_within_tolerance() -> None:
     assert stale.verdict is BLIND
 
 
+FEW = ("7 of 10 pods were scraped within 45s", "")
+
+
+def test_harm_that_is_shown_is_not_hidden_by_who_is_silent() -> None:
+    """Pods that fail do not answer scrapes either: the others show 62 percent of errors."""
+    killed = judged_at(one(ERRORS), (), ERRORS_BEFORE, recent=recent(6_200, 10_000), silent=FEW)
+    assert (killed.verdict, killed.value) == (BREACHED, "62.0%")
+    counts = bins(arms(3_000, 7_200, 36, 7_200))
+    proven = judged_at(one(ERRORS), counts, ERRORS_BEFORE, silent=FEW)
+    assert proven.verdict is BREACHED
+
+
+def test_silence_hides_what_is_no_harm() -> None:
+    calm = judged_at(one(ERRORS), (), ERRORS_BEFORE, recent=recent(50, 10_000), silent=FEW)
+    assert (calm.verdict, calm.why, calm.parts) == (BLIND, FEW[0], ())
+
+
+# --- evidence since a limit was changed ---
+
+
+@pytest.mark.parametrize(
+    ("anew", "seen"),
+    [
+        ((), 600),
+        ((("starts", T),), 600),
+        ((("starts", T + QUARTER),), 0),
+        ((("starts", T + MINUTE),), 0),  # in whole bins: the first is left out
+        ((("other", T + QUARTER),), 600),
+    ],
+)
+def test_a_guardrail_that_was_changed_is_judged_by_what_came_after(anew, seen) -> None:
+    counts = bins(arms(600, 1_000, 600, 1_000), arms(0, 0, 0, 0))
+    judged = judged_at(one(STARTS), counts, STARTS_BEFORE, stage=replace(soaking(), anew=anew))
+    assert judged.why.startswith(f"drop: {seen} starts")
+
+
+def test_harm_after_a_change_is_dated_by_its_own_bin() -> None:
+    calm, harm = arms(600, 1_000, 600, 1_000), arms(4_800, 10_000, 6_000, 10_000)
+    stage = replace(soaking(), anew=(("starts", T + QUARTER),))
+    judged = judged_at(one(STARTS), bins(harm, calm, harm), STARTS_BEFORE, stage=stage)
+    assert (judged.verdict, judged.onset) == (BREACHED, T + 2 * QUARTER)
+
+
 def test_a_breach_is_latched_while_data_is_stale() -> None:
     """Vector V6."""
     our = one(ERRORS)
@@ -209,6 +254,6 @@ def test_what_does_not_apply_and_what_only_watches_never_decide() -> None:
     assert deciding(our, soaking(accepted=("share",)), told) == ()
 
 
-def test_a_type_that_nobody_knows_is_not_judged() -> None:
-    with pytest.raises(AssertionError):
-        judged_at(one(replace(ERRORS, type="new")), ())
+def test_each_type_is_judged_as_itself() -> None:
+    """A new type must not be judged as another: here it would be missing."""
+    assert {j.type for j in look()} == {g.type for g in ALL.ask.guardrails} == {*GuardrailType}

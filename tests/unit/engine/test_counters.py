@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, Mood
-from rampguard.core.counting import windows
+from rampguard.core.counting import bin_size, closed, fresh, windows
 from rampguard.core.model import (
     Evidence,
     Guardrail,
@@ -19,7 +19,6 @@ from rampguard.core.model import (
 )
 from rampguard.core.plan import Plan
 from rampguard.engine.counters import (
-    MOST_POINTS,
     Counters,
     NothingSeenError,
     Pods,
@@ -45,7 +44,6 @@ RATE = Guardrail(
     requests=PromQL(REQUESTS),
 )
 MANY = plan(guardrails=(SHARE, DROP, RATE))
-PER_PROCESS = "sum by (pod, instance, variant) (max without (prometheus, prometheus_replica) ({}))"
 SELECTOR = 'assignments_total{namespace="app"}'
 
 
@@ -122,25 +120,52 @@ def since(t0: datetime, **facts: object) -> Soaking:
 
 
 async def total(world: World, stage: Soaking, at: datetime, pods: Pods = PODS) -> Reading:
-    (bins,) = (await count(ALONE, stage, at, world, pods)).counts
+    (bins,) = (await counted(ALONE, stage, at, world, pods)).counts
     return windows(bins)[0]
+
+
+async def counted(of: Plan, stage: Soaking, at: datetime, world: World, pods: Pods) -> Evidence:
+    """Return the evidence up to an instant; every selector gave numbers."""
+    found = await count(of, stage, at, world, pods)
+    assert found.unheard == {}
+    return found.evidence
+
+
+async def watched(
+    of: Plan, stage: Soaking, looks: list[timedelta], world: World, pods: Pods = PODS
+) -> Evidence:
+    """Return the evidence after looks at instants after T, of which closed bins are remembered."""
+    found = stage.evidence
+    for after in looks:
+        found = await counted(of, stage, T + after, world, pods)
+        after_it = closed(found, bin_size(of, stage.step, found))
+        if after_it.counted_to > stage.evidence.counted_to:
+            stage = replace(stage, evidence=after_it)
+    return found
+
+
+def every(look: timedelta, until: timedelta, since: timedelta = timedelta(0)) -> list[timedelta]:
+    return [since + n * look for n in range(1, (until - since) // look + 1)]
+
+
+def whole(found: Evidence) -> list[Reading]:
+    """Return what each family counted in all."""
+    return [windows(bins)[0] for bins in found.counts]
 
 
 # --- whom it asks
 
 
-def test_the_query_is_of_one_process_and_arm_in_our_namespace(world):
-    assert counters(world).query == PER_PROCESS.format(SELECTOR)
+def test_the_query_is_of_every_series_in_our_namespace(world):
+    assert counters(world).query == SELECTOR
 
 
 def test_the_labels_of_the_operator_shape_the_query(world):
     rules = replace(world.rules, namespace_label="kubernetes_namespace", pod_label="pod_name")
     metrics = replace(ALONE.ask.metrics, arm_label="arm")
     asked = replace(ALONE, ask=replace(ALONE.ask, metrics=metrics))
-    assert counters(replace(world, rules=rules), of=asked).query == (
-        "sum by (pod_name, instance, arm) (max without (prometheus, prometheus_replica)"
-        ' (assignments_total{kubernetes_namespace="app"}))'
-    )
+    told = counters(replace(world, rules=rules), of=asked).query
+    assert told == 'assignments_total{kubernetes_namespace="app"}'
 
 
 async def test_the_source_that_the_ramp_names_is_asked(world):
@@ -155,7 +180,7 @@ async def test_a_ramp_that_names_no_metrics_has_no_assignments(world, clock, met
     serve(metrics, "api-1-a")
     clock.advance(MINUTE)
     assert bare.families == ()
-    assert (await count(bare, since(T), clock.now(), world, PODS)).counts == ()
+    assert (await counted(bare, since(T), clock.now(), world, PODS)).counts == ()
     assert metrics.asked == []
 
 
@@ -163,7 +188,7 @@ async def test_of_a_ramp_that_names_no_arms_nothing_is_of_an_arm(world, clock, m
     bare = plan(guardrails=(SHARE,), arms=None)
     serve(metrics, "api-1-a")
     clock.advance(MINUTE)
-    (bins,) = (await count(bare, since(T), clock.now(), world, PODS)).counts
+    (bins,) = (await counted(bare, since(T), clock.now(), world, PODS)).counts
     assert windows(bins)[0] == Reading(other=60)
 
 
@@ -186,8 +211,31 @@ def test_a_pod_is_ours_by_its_replicaset(pod, ours):
 
 def test_only_ready_pods_of_a_replicaset_that_exports_are_expected():
     pods = Pods(families=PODS.families, ready=READY | {"worker-1-x"})
-    assert pods.exporting(["api-1-b"]) == READY
-    assert pods.exporting([]) == frozenset()
+    assert pods.expected(PromQL(COUNTER), ["api-1-b"]) == READY
+    assert pods.expected(PromQL(COUNTER), []) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        ((), set()),
+        (("worker",), {"worker-1-x"}),
+        (("api", "worker"), {"api-1-a", "worker-1-x"}),
+        (("gone",), set()),
+    ],
+)
+def test_who_exported_before_the_ramp_is_expected_whoever_is_scraped_now(names, wanted):
+    known = {PromQL(COUNTER): names}
+    pods = Pods(families=PODS.families, ready=READY | {"worker-1-x"}, exporters=known)
+    for scraped in ([], ["api-1-b"], ["worker-1-x"]):
+        assert pods.expected(PromQL(COUNTER), scraped) == wanted
+    assert pods.expected(PromQL(STARTS), ["api-1-b"]) == READY
+
+
+def test_a_pod_is_young_that_began_after_an_instant():
+    pods = replace(PODS, started={"api-1-a": T, "api-1-b": T + SECOND})
+    assert pods.young(T) == {"api-1-b"}
+    assert pods.young(T - SECOND) == {"api-1-a", "api-1-b"}
 
 
 # --- what it counts
@@ -221,10 +269,55 @@ async def test_a_restarted_process_is_counted_from_zero(world, clock, metrics):
 async def test_a_pod_that_came_later_is_counted_whole(world, clock, metrics):
     serve(metrics, "api-1-a")
     clock.advance(5 * MINUTE)
+    clock.advance(10 * SECOND)
     serve(metrics, "api-1-b")
+    clock.advance(5 * MINUTE - 10 * SECOND)
+    pods = replace(PODS, started={"api-1-b": T + 5 * MINUTE})
+    found = await total(world, since(T), clock.now(), pods)
+    assert found == Reading(445, 445)
+
+
+@pytest.mark.parametrize("started", [{}, {"api-1-b": T}])
+async def test_a_pod_that_ran_before_t0_and_was_scraped_after_it_brings_a_base(
+    world, clock, metrics, started
+):
+    """It is two minutes older than T0, and first scraped 20 s after it."""
+    serve(metrics, "api-1-a", both=0.0)
+    for one in serve(metrics, "api-1-b", both=20.0):
+        one.gaps = [(T, T + 2 * MINUTE + 20 * SECOND)]
+    clock.advance(12 * MINUTE)
+    pods = replace(PODS, started=started)
+    found = await total(world, since(T + 2 * MINUTE), clock.now(), pods)
+    assert found == Reading(5700, 5700)  # of 6000: up to the first look nobody knows
+
+
+async def test_a_target_that_is_labelled_anew_brings_a_base(world, clock, metrics):
+    """The instance of a pod is renamed after 20 h: its counters did not begin then."""
+    old = serve(metrics, "api-1-a", both=20.0)
+    clock.advance(20 * HOUR)
+    for one in old:
+        one.ended = clock.now()
+    for one in serve(metrics, "api-1-a", instance="10.0.0.1:9090"):
+        one.knots = [(clock.now(), 720_000.0, 10.0)]
+    clock.advance(HOUR)
+    pods = replace(PODS, started={"api-1-a": T - SECOND})
+    assert await total(world, since(T), clock.now(), pods) == Reading(755_700, 755_700)
+
+
+async def test_a_restarted_container_whose_other_children_come_back_later(world, clock, metrics):
+    """A sum of children falls when one of them goes: each of them counts by itself."""
+    of = plan(guardrails=(RATE,))
+    place = {"namespace": "app", "instance": "i", "pod": "api-1-a"}
+    requests = metrics.count(REQUESTS, 10.0, **place)
+    bad = metrics.count(ERRORS, 1.0, status="502", **place)
     clock.advance(5 * MINUTE)
-    found = await total(world, since(T), clock.now())
-    assert found == Reading(450, 450)
+    bad.ended = clock.now()
+    requests.knots.append((clock.now(), 0.0, 10.0))
+    metrics.count(ERRORS, 0.1, status="500", **place)
+    clock.advance(55 * MINUTE)
+    absent = await counted(of, since(T), T + HOUR, world, PODS)
+    assert whole(absent) == [Reading(other=600), Reading(other=35_700)]
+    assert whole(await watched(of, since(T), every(30 * SECOND, HOUR), world)) == whole(absent)
 
 
 async def test_a_pod_that_left_keeps_what_it_counted(world, clock, metrics):
@@ -243,6 +336,58 @@ async def test_a_pod_that_two_servers_scrape_counts_once(world, clock, metrics):
         serve(metrics, "api-1-a", prometheus_replica=server)
     clock.advance(10 * MINUTE)
     assert await total(world, since(T), clock.now()) == Reading(300, 300)
+
+
+async def test_a_replica_of_prometheus_that_goes_is_no_restart(world, clock, metrics):
+    """Of two, the one that is a scrape ahead is taken away: the other stands lower."""
+    ahead = serve(metrics, "api-1-a", both=10.0, prometheus_replica="a")
+    for one in serve(metrics, "api-1-a", both=10.0, prometheus_replica="b"):
+        one.knots = [(T, -300.0, 5.0)]
+    clock.advance(10 * HOUR + 15 * MINUTE)
+    for one in ahead:
+        one.ended = T + 10 * HOUR + 7 * MINUTE + 15 * SECOND
+    soak = since(T + 10 * HOUR)
+    assert await total(world, soak, clock.now()) == Reading(4500, 4500)
+    looks = every(30 * SECOND, 10 * HOUR + 15 * MINUTE, 10 * HOUR)
+    assert whole(await watched(ALONE, soak, looks, world)) == [Reading(4500, 4500)]
+
+
+async def test_a_replica_that_went_before_t0_is_no_base_of_the_other(world, clock, metrics):
+    gone = serve(metrics, "api-1-a", both=10.0, prometheus_replica="a")
+    stays = serve(metrics, "api-1-a", both=10.0, prometheus_replica="b")
+    clock.advance(10 * HOUR)
+    for one in gone:
+        one.ended = clock.now()
+    clock.advance(5 * MINUTE)
+    for one in stays:
+        one.knots.append((clock.now(), 0.0, 5.0))
+    clock.advance(25 * MINUTE)
+    t0 = 10 * HOUR + 10 * MINUTE
+    assert await total(world, since(T + t0), clock.now()) == Reading(6000, 6000)
+    looks = every(30 * SECOND, t0 + 20 * MINUTE, t0)
+    assert whole(await watched(ALONE, since(T + t0), looks, world)) == [Reading(6000, 6000)]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "why"),
+    [
+        (("api", "api-headless"), "api-1-a is scraped twice, as jobs api and api-headless: name one"),
+        (("api", "api"), ""),
+    ],
+)
+async def test_a_process_that_two_jobs_scrape_is_not_judged(world, clock, metrics, jobs, why):
+    for server, job in zip("ab", jobs, strict=True):
+        serve(metrics, "api-1-a", job=job, prometheus_replica=server)
+    clock.advance(MINUTE)
+    assert await silence(world, clock.now()) == why
+
+
+async def test_two_containers_of_a_pod_are_two_processes(world, clock, metrics):
+    for port, job in (("80", "api"), ("81", "sidecar")):
+        serve(metrics, "api-1-a", job=job, instance=f"10.0.0.1:{port}")
+    clock.advance(10 * MINUTE)
+    assert await silence(world, clock.now()) == ""
+    assert await total(world, since(T), clock.now()) == Reading(600, 600)
 
 
 async def test_another_copy_of_the_app_in_the_same_prometheus_does_not_count(world, clock, metrics):
@@ -266,7 +411,7 @@ async def test_the_evidence_so_far_is_added_to(world, clock, metrics):
     clock.advance(30 * MINUTE)
     had = (Reading(1, 2),)
     stage = since(T, counted_to=T + 15 * MINUTE, counts=(had,))
-    found = await count(ALONE, stage, clock.now(), world, PODS)
+    found = await counted(ALONE, stage, clock.now(), world, PODS)
     assert found.counts == ((*had, Reading(450, 450)),)
     assert found.counted_to == clock.now()
 
@@ -281,39 +426,62 @@ async def test_one_look_after_an_outage_counts_what_many_would_have(world, clock
     metrics.counters[next(iter(metrics.counters))].knots.append((clock.now(), 0.0, 3.0))
     clock.advance(3 * HOUR)
     at = T + 3 * HOUR
-    once = await count(ALONE, since(T), at, world, PODS)
+    once = await counted(ALONE, since(T), at, world, PODS)
     stage = since(T)
     for n in range(1, 13):
-        evidence = await count(ALONE, stage, T + n * 15 * MINUTE, world, PODS)
+        evidence = await counted(ALONE, stage, T + n * 15 * MINUTE, world, PODS)
         stage = replace(stage, evidence=evidence)
     assert stage.evidence == once
     assert [len(bins) for bins in once.counts] == [12]
 
 
 @pytest.mark.parametrize(
-    ("away", "step", "points"),
+    ("away", "points", "off_grid"),
     [
-        (30 * SECOND, 30 * SECOND, 1),
-        (45 * SECOND, 30 * SECOND, 2),
-        (MOST_POINTS * 30 * SECOND, 30 * SECOND, MOST_POINTS),
-        (MOST_POINTS * 30 * SECOND + SECOND, MINUTE, MOST_POINTS // 2 + 1),
-        (720 * HOUR, 300 * SECOND - MINUTE, 10_800),
+        (20 * SECOND, 0, True),
+        (30 * SECOND, 1, False),
+        (45 * SECOND, 1, True),
+        (HOUR, 120, False),
+        (12 * HOUR + SECOND, 1440, True),
     ],
 )
-async def test_a_range_never_has_more_points_than_prometheus_gives(
-    world, metrics, away, step, points
+async def test_the_grid_of_a_range_begins_where_the_last_count_ended(
+    world, metrics, away, points, off_grid
 ):
-    """The grid ends at the instant asked for, and begins after what is counted."""
-    serve(metrics, "api-1-a", both=0.0)
+    """So the end of each bin lies on it; an instant off the grid is asked by itself."""
+    serve(metrics, "api-1-a")
     metrics.clock.advance(away)
-    await count(ALONE, since(T), T + away, world, PODS)
-    ((start, end, found),) = metrics.spans
-    assert end == T + away
-    assert T < start <= end
-    assert start - T <= found
-    if away < 720 * HOUR:
-        assert (found, (end - start) // found + 1) == (step, points)
-    assert (end - start) // found < 11_000
+    assert await total(world, since(T), T + away) == Reading(*[away.total_seconds() // 2] * 2)
+    step = 30 * SECOND
+    assert metrics.spans == ([(T + step, T + points * step, step)] if points else [])
+    alone = [at for query, at in metrics.asked if query == SELECTOR and at == T + away]
+    assert len(alone) == off_grid + (points == 1 and not off_grid)
+
+
+@pytest.mark.parametrize("soak", [HOUR, DAY])
+async def test_a_t0_off_the_grid_of_looks_counts_alike_absent_and_not(
+    world, clock, metrics, soak
+):
+    of, t0 = plan(guardrails=(SHARE,), soak=soak), T + 7 * SECOND
+    serve(metrics, "api-1-a", both=20.0)
+    clock.advance(HOUR)
+    stage = since(t0)
+    absent = await counted(of, stage, T + HOUR, world, PODS)
+    assert whole(absent) == [Reading(35_930, 35_930)]
+    assert await watched(of, stage, every(30 * SECOND, HOUR), world) == absent
+
+
+async def test_a_soak_that_is_longer_from_now_on_keeps_what_it_counted(world, clock, metrics):
+    """From an hour to a day at half an hour: the bins stay, and nothing counts twice."""
+    hour, day = (plan(guardrails=(SHARE,), soak=soak) for soak in (HOUR, DAY))
+    serve(metrics, "api-1-a", both=20.0)
+    clock.advance(45 * MINUTE)
+    stage = soaking(evidence=fresh(hour, 0, T))
+    half = closed(await watched(hour, stage, every(30 * SECOND, 30 * MINUTE), world), MINUTE)
+    later = every(30 * SECOND, 45 * MINUTE, 30 * MINUTE)
+    found = await watched(day, soaking(evidence=half), later, world)
+    assert whole(found) == [Reading(27_000, 27_000)]
+    assert found.counts[0] == (Reading(600, 600),) * 45
 
 
 # --- several families
@@ -339,7 +507,7 @@ async def test_every_family_is_counted_and_what_has_no_arm_is_of_no_arm(world, c
     serve_all(metrics, "api-1-a")
     serve_all(metrics, "api-1-b")
     clock.advance(10 * MINUTE)
-    found = await count(MANY, since(T), clock.now(), world, PODS)
+    found = await counted(MANY, since(T), clock.now(), world, PODS)
     assert total_of(found, REQUESTS) == [Reading(6000, 6000)]
     assert total_of(found, ERRORS) == [Reading(other=120)]
     assert {len(bins) for bins in found.counts} == {len(found.counts[0])}
@@ -349,14 +517,14 @@ async def test_a_family_that_skips_a_lag_counts_nothing_before_it(world, clock, 
     """Starts, and the assignments that they belong to, from 2 min after T0 on."""
     serve_all(metrics, "api-1-a")
     clock.advance(10 * MINUTE)
-    found = await count(MANY, since(T), clock.now(), world, PODS)
+    found = await counted(MANY, since(T), clock.now(), world, PODS)
     assert [family.skip for family in MANY.families if family.selector == COUNTER] == [
         timedelta(0),
         2 * MINUTE,
     ]
     assert total_of(found, COUNTER) == [Reading(300, 300), Reading(240, 240)]
     assert total_of(found, STARTS) == [Reading(120, 120)]
-    early = await count(MANY, since(T), T + 2 * MINUTE, world, PODS)
+    early = await counted(MANY, since(T), T + 2 * MINUTE, world, PODS)
     assert total_of(early, COUNTER) == [Reading(60, 60), Reading()]
     assert total_of(early, STARTS) == [Reading()]
 
@@ -364,7 +532,7 @@ async def test_a_family_that_skips_a_lag_counts_nothing_before_it(world, clock, 
 async def test_each_selector_is_asked_for_once_however_many_count_it(world, clock, metrics):
     serve_all(metrics, "api-1-a")
     clock.advance(10 * MINUTE)
-    await count(MANY, since(T), clock.now(), world, PODS)
+    await counted(MANY, since(T), clock.now(), world, PODS)
     asked = [query for query, _ in metrics.asked]
     assert len(asked) == len(set(asked)) == 2 * len({f.selector for f in MANY.families}) == 8
 
@@ -372,10 +540,10 @@ async def test_each_selector_is_asked_for_once_however_many_count_it(world, cloc
 async def test_families_go_on_from_where_they_were_counted_to(world, clock, metrics):
     serve_all(metrics, "api-1-a")
     clock.advance(HOUR)
-    once = await count(MANY, since(T), T + HOUR, world, PODS)
+    once = await counted(MANY, since(T), T + HOUR, world, PODS)
     stage = since(T)
     for n in range(1, 5):
-        found = await count(MANY, stage, T + n * 15 * MINUTE, world, PODS)
+        found = await counted(MANY, stage, T + n * 15 * MINUTE, world, PODS)
         stage = replace(stage, evidence=found)
     assert stage.evidence == once
 
@@ -392,7 +560,7 @@ async def test_one_counter_that_cannot_be_read_leaves_the_soak_as_it_was(world, 
 
     metrics.span = span
     with pytest.raises(Unavailable):
-        await count(MANY, since(T), clock.now(), world, PODS)
+        await counted(MANY, since(T), clock.now(), world, PODS)
 
 
 async def test_a_counter_that_nobody_labels_by_arm_needs_no_arm(world, clock, metrics):
@@ -415,7 +583,7 @@ async def test_lately_is_two_minutes_up_to_a_look_and_up_to_the_one_before(world
             one.turn(clock.now(), 2.0)
     clock.advance(30 * SECOND)
     names = [PromQL(ERRORS), PromQL(REQUESTS)]
-    found = await lately(MANY, names, clock.now(), world, PODS)
+    found = await lately(MANY, names, clock.now(), world, PODS, began=T)
     assert found == {
         ERRORS: (Reading(other=60 + 9), Reading(other=12)),
         REQUESTS: (Reading(600, 600), Reading(600, 600)),
@@ -425,7 +593,7 @@ async def test_lately_is_two_minutes_up_to_a_look_and_up_to_the_one_before(world
 async def test_lately_asks_each_selector_once_over_two_minutes_and_a_look(world, clock, metrics):
     serve_all(metrics, "api-1-a")
     clock.advance(5 * MINUTE)
-    await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS)
+    await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS, began=T)
     before, at = T + 2 * MINUTE + 30 * SECOND, clock.now()
     assert metrics.spans == [(before + 30 * SECOND, at, 30 * SECOND)]
     assert [asked for query, asked in metrics.asked if "last_over_time" in query] == [before]
@@ -437,15 +605,31 @@ async def test_a_pod_that_starts_to_fail_counts_lately_from_zero(world, clock, m
     clock.advance(5 * MINUTE)
     metrics.count(ERRORS, 4.0, namespace="app", instance="api-1-b", pod="api-1-b")
     clock.advance(MINUTE)
-    found = await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS)
+    found = await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS, began=T)
     assert found[ERRORS] == (Reading(other=12 + 240), Reading(other=12 + 120))
 
 
 async def test_lately_of_nothing_is_nothing(world, clock, metrics):
-    assert await lately(MANY, [], clock.now(), world, PODS) == {}
+    assert await lately(MANY, [], clock.now(), world, PODS, began=T) == {}
+    clock.advance(MINUTE)
+    assert await lately(MANY, [], clock.now(), world, PODS, began=T) == {}
     assert metrics.asked == []
-    found = await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS)
+    found = await lately(MANY, [PromQL(ERRORS)], clock.now(), world, PODS, began=T)
     assert found == {ERRORS: (Reading(), Reading())}
+
+
+async def test_lately_nothing_counts_from_before_it_began(world, clock, metrics):
+    """Errors that ended before the write are not of the write."""
+    serve_all(metrics, "api-1-a")
+    clock.advance(5 * MINUTE)
+    began, names = clock.now(), [PromQL(ERRORS)]
+    for looks in (0, 1, 1.9):
+        at = began + looks * 30 * SECOND
+        clock.advance(max(at - clock.now(), timedelta(0)))
+        assert await lately(MANY, names, at, world, PODS, began=began) == {}
+    clock.advance(began + MINUTE - clock.now())
+    found = await lately(MANY, names, clock.now(), world, PODS, began=began)
+    assert found == {ERRORS: (Reading(other=6), Reading(other=3))}
 
 
 # --- batches: 24 h before the ramp
@@ -453,9 +637,12 @@ async def test_lately_of_nothing_is_nothing(world, clock, metrics):
 BATCHES = 288
 
 
-async def batches(world: World, selector: str = COUNTER) -> tuple[Reading, ...]:
+async def batches(
+    world: World, selector: str = COUNTER, pods: Pods = PODS
+) -> tuple[Reading, ...]:
     """Return what was counted in each 5 min of the day up to now."""
-    found = await counters(world, selector=selector).batches(world.clock.now(), 5 * MINUTE)
+    asked = counters(world, pods, selector=selector)
+    found = await asked.batches(world.clock.now(), 5 * MINUTE)
     assert len(found) == BATCHES
     return found
 
@@ -465,7 +652,7 @@ async def test_a_day_before_is_counted_in_batches_of_five_minutes(world, clock, 
     clock.advance(2 * DAY)
     assert await batches(world) == (Reading(120, 180),) * BATCHES
     assert metrics.spans == [(T + DAY, T + 2 * DAY, 5 * MINUTE)]
-    assert [query for query, _ in metrics.asked] == [PER_PROCESS.format(SELECTOR)]
+    assert [query for query, _ in metrics.asked] == [SELECTOR]
 
 
 async def test_batches_may_be_finer(world, clock, metrics):
@@ -499,10 +686,27 @@ async def test_a_pod_that_starts_in_the_middle_of_the_day_counts_from_zero(world
     clock.advance(DAY + 12 * HOUR + 100 * SECOND)
     serve(metrics, "api-1-b")
     clock.advance(12 * HOUR - 100 * SECOND)
-    found = await batches(world)
+    pods = replace(PODS, started={"api-1-b": T + DAY + 12 * HOUR + 90 * SECOND})
+    found = await batches(world, pods=pods)
     assert found[:144] == (Reading(150, 150),) * 144
     assert found[144] == Reading(150 + 100, 150 + 100)
     assert found[145:] == (Reading(300, 300),) * 143
+    assert (await batches(world))[144] == Reading(150, 150)  # nobody knows when it began
+
+
+@pytest.mark.parametrize("age", [timedelta(0), 5 * MINUTE + 46 * SECOND, 3 * HOUR, 30 * DAY])
+async def test_pods_that_prometheus_found_late_bring_no_old_counts(world, clock, metrics, age):
+    """Both have run for days at five times the errors; Prometheus knows them for three hours."""
+    clock.advance(DAY)
+    first = clock.now() + 21 * HOUR + 5 * MINUTE
+    for n, pod in enumerate(("api-0-a", "api-0-b")):
+        place = {"namespace": "app", "instance": pod, "pod": pod}
+        one = metrics.count(ERRORS, 0.01, **place)
+        one.knots = [(first - n * 5 * MINUTE, 129_600.0, 0.01)]
+    clock.advance(DAY)
+    ran = {f"api-0-{n}": first - 5 * MINUTE - age for n in "ab"} if age else {}
+    found = sum(one.all for one in await batches(world, ERRORS, replace(PODS, started=ran)))
+    assert found == pytest.approx(0.01 * (6 * HOUR - 5 * MINUTE).total_seconds(), abs=6)
 
 
 async def test_a_restart_within_the_day_counts_whole(world, clock, metrics):
@@ -533,7 +737,7 @@ async def test_a_day_with_a_number_that_is_none_is_not_judged(world, clock, metr
     serve(metrics, "api-1-a")
     clock.advance(DAY)
     metrics.mood = Mood.NAN
-    with pytest.raises(NothingSeenError, match="a counter is NaN or infinite"):
+    with pytest.raises(NothingSeenError, match="a counter of assignments_total is NaN or infinite"):
         await batches(world)
 
 
@@ -541,19 +745,19 @@ async def test_a_day_with_a_number_that_is_none_is_not_judged(world, clock, metr
 
 
 async def blindness(world: World, at: datetime) -> str:
-    """Return why nothing can be counted up to an instant."""
-    with pytest.raises(NothingSeenError) as blind:
-        await count(ALONE, since(T), at, world, PODS)
-    return str(blind.value)
+    """Return why nothing can be counted up to an instant; nothing is."""
+    found = await count(ALONE, since(T), at, world, PODS)
+    assert whole(found.evidence) == [Reading()]
+    ((selector, why),) = found.unheard.items()
+    assert selector == COUNTER
+    return why
 
 
 async def blindly(world: World, at: datetime) -> str:
-    """Return why nothing can be counted, nor judged, for the same reason."""
-    why = await blindness(world, at)
+    """Return why what is there cannot be judged."""
     with pytest.raises(NothingSeenError) as blind:
         await silence(world, at)
-    assert str(blind.value) == why
-    return why
+    return str(blind.value)
 
 
 @pytest.mark.parametrize(("silent", "arm"), [("tree", "tree"), ("list", "list")])
@@ -583,8 +787,9 @@ async def test_only_strangers_are_told_apart_from_silence(world, clock, metrics)
     serve(metrics, "shop-1-a")
     clock.advance(MINUTE)
     assert await blindly(world, clock.now()) == (
-        '2 series, none with the label "pod" of a pod of the targets'
+        '2 series of assignments_total, none with the label "pod" of a pod of the targets'
     )
+    assert await total(world, since(T), clock.now()) == Reading()
 
 
 async def test_series_without_the_label_of_the_pod_are_strangers(world, clock, metrics):
@@ -598,7 +803,26 @@ async def test_a_counter_that_is_no_number_is_not_judged(world, clock, metrics):
     serve(metrics, "api-1-a")
     clock.advance(MINUTE)
     metrics.mood = Mood.NAN
-    assert await blindly(world, clock.now()) == "a counter is NaN or infinite"
+    told = "a counter of assignments_total is NaN or infinite"
+    assert await blindly(world, clock.now()) == await blindness(world, clock.now()) == told
+
+
+async def test_a_counter_that_is_no_number_silences_nobody_else(world, clock, metrics):
+    serve_all(metrics, "api-1-a")
+    clock.advance(10 * MINUTE)
+    real = metrics.span
+
+    async def span(source, query, *asked):
+        found = await real(source, query, *asked)
+        if ERRORS not in query:
+            return found
+        return tuple(replace(s, points=((s.points[0][0], float("nan")),)) for s in found)
+
+    metrics.span = span
+    found = await count(MANY, since(T), clock.now(), world, PODS)
+    assert found.unheard == {ERRORS: "a counter of errors_total is NaN or infinite"}
+    assert total_of(found.evidence, ERRORS) == [Reading()]
+    assert total_of(found.evidence, REQUESTS) == [Reading(3000, 3000)]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -615,7 +839,8 @@ async def test_a_number_that_is_none_in_the_middle_of_a_range_is_not_judged(
         return (replace(one, points=tuple(points)), *rest)
 
     metrics.span = span
-    assert await blindness(world, clock.now()) == "a counter is NaN or infinite"
+    told = "a counter of assignments_total is NaN or infinite"
+    assert await blindness(world, clock.now()) == told
 
 
 async def test_a_stranger_that_is_no_number_hinders_nobody(world, clock, metrics):
@@ -639,11 +864,11 @@ async def test_a_stranger_that_is_no_number_hinders_nobody(world, clock, metrics
 async def test_what_prometheus_does_not_answer_is_passed_on(world, clock, metrics, mood, error):
     metrics.mood = mood
     with pytest.raises(error):
-        await count(ALONE, since(T - MINUTE), clock.now(), world, PODS)
+        await counted(ALONE, since(T - MINUTE), clock.now(), world, PODS)
     with pytest.raises(error):
         await silence(world, clock.now())
     with pytest.raises(error):
-        await lately(ALONE, [PromQL(COUNTER)], clock.now(), world, PODS)
+        await lately(ALONE, [PromQL(COUNTER)], clock.now(), world, PODS, began=T - HOUR)
     with pytest.raises(error):
         await counters(world).batches(clock.now(), 5 * MINUTE)
     assert issubclass(BadQuery, Refused)
@@ -701,6 +926,31 @@ async def test_a_tier_that_exports_nothing_is_not_waited_for(world, clock, metri
     assert await silence(world, clock.now(), both) == ""
 
 
+async def test_a_tier_that_exported_and_falls_silent_is_missed(world, clock, metrics):
+    """Nine of ten exporting pods went from Prometheus an hour ago: the tenth is not all."""
+    serve(metrics, "worker-1-x")
+    old = serve(metrics, "api-1-a")
+    ready = frozenset({"worker-1-x", *(f"api-1-{n}" for n in "abcdefghi")})
+    known = {PromQL(COUNTER): ("api", "worker")}
+    pods = Pods(frozenset({"api-1", "worker-1"}), ready, exporters=known)
+    clock.advance(HOUR)
+    for one in old:
+        one.ended = clock.now()
+    clock.advance(HOUR)
+    told = "1 of 10 pods were scraped within 45s"
+    assert await silence(world, clock.now(), pods) == told
+    assert await silence(world, clock.now(), replace(pods, exporters={})) == ""
+
+
+async def test_exporters_are_the_deployments_of_which_some_pod_exports(world, clock, metrics):
+    serve(metrics, "worker-1-x")
+    for pod in ("api-1-a", "api-0-b", "shop-1-a"):
+        serve(metrics, pod)
+    clock.advance(MINUTE)
+    assert await counters(world).exporters(clock.now()) == ("api", "worker")
+    assert await counters(world, selector=STARTS).exporters(clock.now()) == ()
+
+
 async def test_pods_that_left_are_not_waited_for(world, clock, metrics):
     pods = fleet(metrics)
     clock.advance(MINUTE)
@@ -721,5 +971,5 @@ async def test_of_the_past_somebody_at_least_was_scraped(world, clock, metrics):
     pods = fleet(metrics)
     clock.advance(HOUR)
     metrics.late = {f"api-1-{n}": MINUTE for n in range(10)}
-    told = "0 of all pods were scraped within 45s"
+    told = "0 of the pods were scraped within 45s"
     assert await silence(world, clock.now() - 30 * MINUTE, pods) == told

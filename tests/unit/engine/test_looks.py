@@ -22,7 +22,7 @@ from rampguard.core.model import (
     Verdict,
 )
 from rampguard.core.plan import Plan
-from rampguard.engine.counters import MOST_POINTS, Counters, Pods
+from rampguard.engine.counters import Counters, Pods
 from rampguard.engine.looks import take_looks
 from rampguard.engine.signals import kills, signals
 from rampguard.ports import Rules, World
@@ -45,6 +45,7 @@ RATE = Guardrail(
     requests=PromQL(REQUESTS),
 )
 MANY = plan(guardrails=(SHARE, DROP, RATE, SPEED))
+STRANGERS = '{} series of {}, none with the label "pod" of a pod of the targets'
 KNOWN = (Baseline(guardrail="errors", rate=0.01, armed=True), Baseline(guardrail="starts"))
 WITHIN, BREACHED = Verdict.WITHIN_TOLERANCE, Verdict.BREACHED
 BLIND, UNSURE = Verdict.NO_DATA, Verdict.INCONCLUSIVE
@@ -201,6 +202,19 @@ async def test_one_look_after_an_outage_remembers_what_many_would_have(world):
     assert after.judgements[0] == found.judgements[0]
 
 
+async def test_the_open_bin_is_kept_while_the_proof_is_lost(world):
+    """Counting goes on after the proof: this bin would be asked for as if it had no hole."""
+    lost = replace(soaking().evidence, unproven_since=T + 14 * MINUTE)
+    found = await look(world, 14 * MINUTE + 30 * SECOND, stage=soaking(evidence=lost))
+    assert found.evidence.counts == ((Reading(420, 420),),)
+    assert found.evidence.counted_to == T + 14 * MINUTE
+    later = await look(world, 40 * MINUTE, stage=soaking(evidence=found.evidence))
+    assert later.evidence == found.evidence
+    proven = replace(found.evidence, unproven_since=None, counted_to=T + 15 * MINUTE)
+    again = await look(world, 50 * MINUTE, stage=soaking(evidence=proven))
+    assert again.judgements[0].counted == 840 + 35 * 60
+
+
 async def test_evidence_never_moves_back(world):
     """After a lost proof counting begins within a bin: closing it must not open it again."""
     had = (Reading(450, 450), Reading(1, 1))
@@ -244,14 +258,14 @@ async def test_each_step_counts_in_bins_of_its_own_soak(world):
             "no series of a pod of the targets for assignments_total",
             "the query gives no sample",
         ),
-        (Mood.NAN, "a counter is NaN or infinite", "the query gives nan, no finite number"),
+        (Mood.NAN, "a counter of assignments_total is NaN or infinite", "the query gives nan, no finite number"),
     ],
 )
 async def test_whatever_prometheus_does_is_no_data_and_never_a_breach(
     world, metrics, mood, share, speed
 ):
     metrics.mood = mood
-    found = await look(world, HOUR)
+    found = await look(world, HOUR - MINUTE)
     assert verdicts(found) == [("share", BLIND), ("p95", BLIND)]
     assert [one.why for one in found.judgements] == [share, speed]
     assert found.judgements[0].query == asked(world)
@@ -306,7 +320,7 @@ async def test_a_silence_of_hours_is_not_counted_away(world, metrics):
         one.gaps.append((T + HOUR + SECOND, T + 3 * HOUR))
     blind = await hours.until(2 * HOUR + 45 * MINUTE)
     assert verdicts(blind) == [("share", BLIND), ("p95", WITHIN)]
-    assert hours.stage.evidence.counted_to == T + HOUR
+    assert hours.stage.evidence.counted_to == T + 2 * HOUR  # held back for an hour at most
     assert (await hours.until(4 * HOUR)).judgements[0].counted == 4 * 3600
 
 
@@ -427,6 +441,44 @@ def fail(metrics: FakeMetrics, rate: float) -> None:
             one.turn(metrics.clock.now(), rate)
 
 
+async def test_harm_is_not_hidden_by_pods_that_are_not_scraped(world, metrics):
+    """Most of the pods do not answer scrapes; of what the others count half fails."""
+    serve_all(metrics)
+    world.clock.advance(HOUR)
+    fail(metrics, 5.0)
+    ready = frozenset({"api-1-a", "api-1-b", "api-1-c"})
+    world.clock.advance(MINUTE + 15 * SECOND)
+    (found,) = await take_looks(
+        MANY, soaking(), [T + HOUR + MINUTE], world, Pods(PODS.families, ready), baselines=KNOWN
+    )
+    share, _, errors, _ = found.judgements
+    assert (share.verdict, share.why) == (BLIND, "1 of 3 pods were scraped within 45s")
+    assert errors.verdict is BREACHED
+
+
+async def test_a_kill_switch_counts_nothing_from_before_t0(world, metrics):
+    """Errors until T0, none after it: two minutes reach back beyond it."""
+    serve_all(metrics)
+    fail(metrics, 5.0)
+    world.clock.advance(HOUR)
+    fail(metrics, 0.0)
+    stage = soaking(evidence=Evidence(t0=T + HOUR, counted_to=T + HOUR))
+    for n in (1, 2, 3):
+        found = await look(world, HOUR + n * 30 * SECOND, MANY, stage, KNOWN)
+        assert "kill-switch" not in [part.name for part in found.judgements[2].parts]
+
+
+async def test_errors_that_only_another_app_counts_blind_no_share(world, metrics):
+    for arm in ("tree", "list"):
+        place = {"namespace": "app", "variant": arm}
+        metrics.count(REQUESTS, 5.0, **place, instance="a", pod="api-1-a")
+        metrics.count(ERRORS, 5.0, **place, instance="s", pod="shop-1-a")
+    found = await look(world, HOUR, plan(guardrails=(SHARE, RATE)), baselines=KNOWN)
+    share, errors = found.judgements
+    assert (share.verdict, share.counted) == (WITHIN, 3600)
+    assert (errors.verdict, errors.why) == (BLIND, STRANGERS.format(2, ERRORS))
+
+
 # --- thresholds
 
 
@@ -444,12 +496,23 @@ async def test_a_query_is_asked_from_t0_at_the_earliest(world, metrics):
     assert T <= start < T + 30 * SECOND
 
 
-async def test_a_query_never_asks_for_more_points_than_prometheus_gives(world, metrics):
-    forever = replace(SPEED, lasting=700 * HOUR)
-    asked = plan(guardrails=(forever,), arms=None, metrics=None, soak=720 * HOUR)
-    await look(world, 710 * HOUR, asked)
+async def test_a_long_query_is_as_fine_as_a_short_one(world, metrics):
+    """The adapter asks for it in parts: a coarser grid would miss a break."""
+    long = replace(SPEED, lasting=100 * HOUR)
+    asked = plan(guardrails=(long,), arms=None, metrics=None, soak=720 * HOUR)
+    await look(world, 110 * HOUR, asked)
     ((_, start, end, step),) = metrics.spans
-    assert (end - start) // step == MOST_POINTS
+    assert (end - start, step) == (101 * HOUR, 30 * SECOND)
+
+
+async def test_a_break_that_nobody_dated_is_dated_back_to_t0(world, metrics):
+    """The range begins within the break: only all of the soak says when it began."""
+    answer(metrics, lambda after: 2.0 if after >= 5 * MINUTE else 0.1)
+    for after in (16 * MINUTE, 4 * HOUR):
+        found = only(await look(world, after, SLOW))
+        assert (found.verdict, found.onset) == (BREACHED, T + 5 * MINUTE)
+        assert found.attributable
+    assert [start for _, start, *_ in metrics.spans] == [T, T + 2 * HOUR + 50 * MINUTE, T]
 
 
 async def test_a_missed_look_does_not_start_for_anew(world, metrics):
@@ -516,7 +579,7 @@ async def test_a_threshold_asks_the_source_of_the_ramp(world, metrics):
 
 async def missing(world: World, of: Plan = BOTH) -> tuple[str, ...]:
     world.clock.advance(MINUTE)
-    told, _ = await signals(of, world, PODS)
+    told, _, _ = await signals(of, world, PODS)
     return told
 
 
@@ -583,7 +646,50 @@ async def ask_signals(
     world: World, of: Plan = ONLY_RATES
 ) -> tuple[tuple[str, ...], tuple[Baseline, ...]]:
     world.clock.advance(DAY + MINUTE)
-    return await signals(of, world, PODS)
+    told, baselines, _ = await signals(of, world, PODS)
+    return told, baselines
+
+
+async def test_who_exports_what_is_noted_with_the_signals(world, metrics):
+    serve_all(metrics)
+    world.clock.advance(DAY + MINUTE)
+    _, _, exporters = await signals(MANY, world, PODS)
+    assert dict(exporters) == dict.fromkeys((COUNTER, STARTS, ERRORS, REQUESTS), ("api",))
+
+
+async def test_without_all_signals_nobody_is_noted(world, metrics):
+    metrics.mood = Mood.SILENT
+    world.clock.advance(MINUTE)
+    missing, _, exporters = await signals(BOTH, world, PODS)
+    assert missing
+    assert exporters == ()
+
+
+async def test_a_dry_run_that_is_no_number_does_not_hinder_the_start(world, metrics):
+    """Who exports it is known all the same."""
+    real = metrics.instant
+
+    async def instant(source, query, at):
+        found = await real(source, query, at)
+        return tuple(replace(one, value=float("nan")) for one in found)
+
+    metrics.instant = instant
+    world.clock.advance(MINUTE)
+    quiet = plan(guardrails=(replace(SHARE, dry_run=True), SPEED))
+    assert await signals(quiet, world, PODS) == ((), (), ((COUNTER, ("api",)),))
+
+
+async def test_a_dry_run_that_only_another_app_counts_is_blind_alone(world, metrics):
+    for arm in ("tree", "list"):
+        metrics.count(STARTS, 5.0, variant=arm, namespace="app", instance="s", pod="shop-1-a")
+    quiet = plan(guardrails=(SHARE, replace(DROP, dry_run=True)))
+    missing, baselines = await ask_signals(world, quiet)
+    assert missing == ()
+    stage = soaking(evidence=Evidence(t0=T + DAY, counted_to=T + DAY))
+    found = await look(world, DAY + HOUR, quiet, stage, baselines)
+    share, starts = found.judgements
+    assert (share.counted, share.verdict) == (3600, WITHIN)
+    assert (starts.verdict, starts.why) == (BLIND, STRANGERS.format(2, STARTS))
 
 
 async def test_baselines_are_taken_with_the_signals(world, metrics):
@@ -599,10 +705,12 @@ async def test_a_baseline_ends_at_the_settled_instant_and_asks_each_selector_onc
     serve_all(metrics)
     await ask_signals(world)
     at = world.clock.now() - 15 * SECOND
-    assert {(start, end) for _, start, end, _ in metrics.spans} == {(at - DAY, at)}
-    assert sorted(query for query, *_ in metrics.spans) == sorted(
-        asked(world, name) for name in (STARTS, COUNTER, ERRORS, REQUESTS)
-    )
+    days = [(query, end) for query, start, end, _ in metrics.spans if end - start == DAY]
+    names = (STARTS, COUNTER, ERRORS, REQUESTS)
+    assert sorted(days) == sorted((asked(world, name), at) for name in names)
+    lately = [query for query, start, end, _ in metrics.spans if end - start == 2 * MINUTE]
+    assert sorted(lately) == sorted(asked(world, name) for name in (ERRORS, REQUESTS))
+    assert len(metrics.spans) == len(days) + len(lately)
 
 
 async def test_a_ramp_that_compares_with_nothing_takes_no_baseline(world, metrics):
@@ -658,7 +766,7 @@ async def test_errors_without_arms_and_without_history_have_nothing_to_compare_w
     metrics.count(REQUESTS, 10.0, **place)
     metrics.count(ERRORS, 0.1, **place)
     world.clock.advance(30 * MINUTE)
-    (why,), _ = await signals(plan(guardrails=(RATE,)), world, PODS)
+    (why,), _, _ = await signals(plan(guardrails=(RATE,)), world, PODS)
     assert why.startswith("errors: neither a label of the arm on the requests nor 1h of history")
     assert why.endswith(f"({asked(world, ERRORS)})")
 
@@ -676,7 +784,7 @@ async def test_a_kill_switch_too_near_to_what_is_usual_is_a_missing_signal(world
         (Mood.DOWN, "prometheus does not answer"),
         (Mood.PARTIAL, "prometheus answered in part: warning: a store is missing"),
         (Mood.BAD_QUERY, "1:5: parse error"),
-        (Mood.NAN, "a counter is NaN or infinite"),
+        (Mood.NAN, "a counter of starts_total is NaN or infinite"),
     ],
 )
 async def test_a_history_that_cannot_be_read_is_a_missing_signal(world, metrics, mood, why):
@@ -693,6 +801,24 @@ async def test_a_dry_run_of_a_rate_needs_no_signal_and_learns_all_the_same(world
     missing, baselines = await ask_signals(world, quiet)
     assert missing == ()
     assert [one.guardrail for one in baselines] == ["starts", "errors"]
+
+
+async def test_a_kill_switch_that_fires_already_is_not_the_ramps(world, metrics):
+    """Errors of the last minutes before the ramp: with them it does not begin."""
+    serve_all(metrics)
+    world.clock.advance(DAY)
+    fail(metrics, 5.0)
+    world.clock.advance(170 * SECOND)
+    fail(metrics, 0.0)
+    only_errors = plan(guardrails=(RATE,), soak=DAY)
+    (why,), baselines, exporters = await signals(only_errors, world, PODS)
+    told = "errors: 50.5% is beyond the kill-switch already, 10.9% of all requests or less"
+    assert why == f"{told} ({asked(world, ERRORS)})"
+    assert exporters == ()
+    write = applying(since=world.clock.now())
+    for n in range(1, 9):
+        world.clock.advance(30 * SECOND)
+        assert await kills(only_errors, write, baselines, world, PODS) == (), n
 
 
 # --- kill-switches while a value is being written
