@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import requests
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from prometheus_process import running
 from rampguard.adapters.prometheus import PrometheusMetrics, Source
 from rampguard.core.model import PromQL
 from rampguard.ports import BadQuery, Metrics, Sample, Unavailable
@@ -43,42 +43,11 @@ def real_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     prometheus, promtool = needs("prometheus"), needs("promtool")
     home: Path = tmp_path_factory.mktemp("prometheus")
     (home / "history").write_text(history())
-    (home / "config.yml").write_text("{}")
     blocks = ["tsdb", "create-blocks-from", "openmetrics", home / "history", home / "data"]
     subprocess.run([promtool, *blocks], check=True, capture_output=True)
-    port = unused_port()
-    url = f"http://127.0.0.1:{port}"
-    with (
-        (home / "log").open("w") as log,
-        subprocess.Popen(
-            [
-                prometheus,
-                f"--config.file={home / 'config.yml'}",
-                f"--storage.tsdb.path={home / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        ) as process,
-    ):
-        try:
-            wait_until_ready(url, home / "log")
-            yield url
-        finally:
-            process.terminate()
+    with running(prometheus, home, unused_port()) as url:
+        yield url
     shutil.rmtree(home)
-
-
-def wait_until_ready(url: str, log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            if requests.get(f"{url}/-/ready", timeout=1).ok:
-                return
-        except requests.ConnectionError:
-            pass
-        time.sleep(0.1)  # noqa: TID251 - another process
-    pytest.fail(f"Prometheus is not ready:\n{log.read_text()}")
 
 
 @pytest.fixture(params=["real", "fake"])

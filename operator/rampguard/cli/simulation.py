@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 from rampguard.cli.effects import PARTS, Shown, shown
 from rampguard.cli.symbols import Symbols
-from rampguard.cli.text import Line, Span, Tone, columns, line
+from rampguard.cli.text import DAY, Line, Span, Tone, columns, line
 from rampguard.core.backtest import Backtest
 from rampguard.core.durations import show_duration
 from rampguard.core.history import is_of
 from rampguard.core.model import GateKind, Guardrail, GuardrailType
 from rampguard.core.outlook import Found, Visible
 from rampguard.core.plan import Plan
-from rampguard.core.remarks import limit_text
+from rampguard.core.remarks import LONG, limit_text
 from rampguard.core.trials import Spread, Tried
 
 WIDE = 100  # columns of a sentence
@@ -113,19 +113,28 @@ def _alarms(plan: Plan, told: Backtest) -> list[Line]:
         f"  {count} replay{'s' * (count != 1)} of {soak} at {plan.ask.origin}%{compared},"
         f" judged every {show_duration(told.look)}",
     )
-    rows = [
-        (one.guardrail.name, f"{len(one.broke)} of {count}", _percent(one.upper), _promise(one))
-        for one in told.tried
-    ]
+    rows = [_tried(one) for one in told.tried]
     rolled = f"{told.rolled_back} of {count}"
     rows.append(("rolled back", rolled, _percent(told.upper), _percent(plan.ask.alpha)))
+    if held := sum(one.held for one in told.replays):
+        rows.append(("waits for a person", f"{held} of {count}", "", ""))
     return [title, *_table(("GUARDRAIL", "BROKE", "95% SURE: AT MOST", "PROMISED"), rows)]
+
+
+def _tried(tried: Tried) -> tuple[str, ...]:
+    name = tried.guardrail.name
+    if not tried.replays:
+        return name, "-", "-", _promise(tried)
+    broke = f"{len(tried.broke)} of {tried.replays}"
+    return name, broke, _percent(tried.upper), _promise(tried)
 
 
 def _promise(tried: Tried) -> str:
     if tried.promised is not None:
         return _percent(tried.promised)
-    return "dry run" if tried.guardrail.dry_run else "none: it is no test"
+    if tried.guardrail.dry_run:
+        return "dry run"
+    return "no test" if tried.guardrail.query else "not applicable"
 
 
 def _compared(told: Backtest) -> list[Line]:
@@ -188,7 +197,7 @@ def _sight(plan: Plan, told: Backtest) -> list[Line]:
         "What this traffic can show",
         f"  at {plan.ask.to}%, as in the last day: the smallest effect in half / 9 of 10 ramps",
     )
-    return [title, *_table((*head, "HARMLESS, PROVEN AFTER"), rows)]
+    return [title, *_table((*head, "PROVEN HARMLESS"), rows)]
 
 
 def _name(part: Shown, index: int) -> str:
@@ -227,10 +236,11 @@ def _found(plan: Plan, part: Shown, found: Found) -> str:
 
 
 def _time(span: timedelta | None, plan: Plan) -> str:
-    """Return a time; a star where the soak is over before."""
+    """Return a time, a long one in days; a star where the soak is over before."""
     if span is None:
         return "never"
-    return show_duration(span) + (LATE if span > plan.soaks[plan.last] else "")
+    told = f"{span / DAY:.0f}d" if span >= LONG else show_duration(span)
+    return told + (LATE if span > plan.soaks[plan.last] else "")
 
 
 def _remarks(told: Backtest, symbols: Symbols) -> Iterator[Line]:

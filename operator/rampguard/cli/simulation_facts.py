@@ -38,6 +38,7 @@ def of_simulation(plan: Plan, told: Backtest) -> Facts:
         "replays": {
             "count": len(told.replays),
             "rolledBack": told.rolled_back,
+            "held": sum(one.held for one in told.replays),
             "upper95": told.upper,
             "promised": plan.ask.alpha,
             "items": [_replay(one) for one in told.replays],
@@ -76,6 +77,7 @@ def _guardrail(one: Tried) -> Facts:
         "dryRun": one.guardrail.dry_run,
         "tolerance": one.guardrail.tolerance,
         "promised": one.promised,
+        "replays": one.replays,
         "broke": len(one.broke),
         "upper95": one.upper,
         "baseline": one.baseline and _baseline(one.baseline),

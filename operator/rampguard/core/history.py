@@ -110,6 +110,7 @@ def counted(plan: Plan, labels: Labels, history: History) -> Counts:
         start=start,
         step=history.step,
         counts=tuple(
+            # Since when a pod ran is not known: what it counted before it was seen is left out.
             batches(
                 one,
                 label,
@@ -133,6 +134,7 @@ def counted(plan: Plan, labels: Labels, history: History) -> Counts:
 
 
 def _query(plan: Plan, selector: PromQL, labels: Labels) -> PromQL:
+    """Return what is asked: every series, for each of them may restart by itself."""
     return with_matchers(selector, {labels.namespace: plan.ask.ref.namespace})
 
 
@@ -181,8 +183,22 @@ def _missing(
             query = _query(plan, family.selector, labels)
             if not known[family]:
                 yield f"{one.name}: no series of a pod of {_targets(plan)} ({query})"
+            elif twice := _twice(known[family], labels):
+                yield f"{one.name}: {twice} ({query})"
             elif silent := _silent_arm(plan.ask.arms, known[family], label, one):
                 yield f'{one.name}: no series with {label}="{silent}" ({query})'
+
+
+def _twice(series: Sequence[Series], labels: Labels) -> str:
+    """Say which process is scraped by two jobs: all that it counts would count twice."""
+    jobs: dict[tuple[str, str], set[str]] = {}
+    for one in series:
+        process = one.labels.get(labels.pod, ""), one.labels.get("instance", "")
+        jobs.setdefault(process, set()).add(one.labels.get("job", ""))
+    for (pod, _), names in jobs.items():
+        if len(names) > 1:
+            return f"{pod} is scraped twice, as jobs {' and '.join(sorted(names))}: name one"
+    return ""
 
 
 def _silent_arm(

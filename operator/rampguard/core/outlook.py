@@ -5,6 +5,7 @@ statistics.detectable for the sums. Effects are positive: 0.1 is a shift of the 
 a drop by a tenth, or a tenth more errors.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -28,6 +29,7 @@ DAY = timedelta(hours=24)
 LONGEST = 60 * DAY  # looked ahead
 INSTANTS = timedelta(hours=1), timedelta(hours=6), DAY
 DRAWN = 48  # instants of a curve
+TINY = 1e-9  # percent do not add up to the last digit
 EFFECTS = {
     GuardrailType.EXPOSURE_BALANCE: (0.07, 0.10, 0.20),
     GuardrailType.RELATIVE_DROP: (0.08, 0.10, 0.20, 0.50),
@@ -62,7 +64,7 @@ class Outlook:
     limit: float  # the largest effect that the plan allows
     visible: tuple[Visible, ...]  # by 1 h, 6 h, 24 h, and at the end of the soak
     found: tuple[Found, ...]
-    twice: Found  # an effect of twice the limit
+    twice: Found  # an effect of twice the limit, or the largest that there can be
     curve: tuple[Visible, ...]  # over the soak, for a picture
 
 
@@ -112,6 +114,7 @@ class _Test:
     part: str
     side: int
     limit: float
+    most: float  # there is no larger effect
     demand: Demand
     least: Callable[[timedelta, Demand], float]
 
@@ -155,9 +158,11 @@ def outlooks(
             limit=test.limit,
             visible=tuple(map(test.visible, instants)),
             found=tuple(
-                test.found(e, step) for e in EFFECTS[guardrail.type] if e > test.limit + 1e-9
+                test.found(effect, step)
+                for effect in EFFECTS[guardrail.type]
+                if test.limit < effect - TINY and effect < test.most + TINY
             ),
-            twice=test.found(2 * test.limit, step),
+            twice=test.found(min(2 * test.limit, test.most), step),
             curve=tuple(map(test.visible, _instants(soak, step))),
         )
         for test in _tests(plan, guardrail, baseline, coming)
@@ -195,7 +200,7 @@ def _shares(plan: Plan, guardrail: Guardrail, coming: Traffic) -> Iterator[_Test
     new, *_ = families_of(plan.ask, guardrail, plan.tempo)
     below = plan.ask.to / 100
     rooms = [("lower", -1, below), ("upper", 1, 1 - below)]
-    rooms = [one for one in rooms if one[2] > tolerance + 1e-9]
+    rooms = [one for one in rooms if one[2] > tolerance + TINY]
 
     for name, side, room in rooms:
 
@@ -209,7 +214,7 @@ def _shares(plan: Plan, guardrail: Guardrail, coming: Traffic) -> Iterator[_Test
                 z=demand.z,
             )
 
-        yield _Test(name, side, tolerance, _demand(plan, len(rooms)), least)
+        yield _Test(name, side, tolerance, room, _demand(plan, len(rooms)), least)
 
 
 def _drop(plan: Plan, guardrail: Guardrail, baseline: Baseline, coming: Traffic) -> _Test:
@@ -226,7 +231,7 @@ def _drop(plan: Plan, guardrail: Guardrail, baseline: Baseline, coming: Traffic)
             rate * users.treatment, rate * users.control, 1 - tolerance, -1, demand
         )
 
-    return _Test("drop", -1, tolerance, _demand(plan, 1, phi), least)
+    return _Test("drop", -1, tolerance, 1.0, _demand(plan, 1, phi), least)
 
 
 def _errors(
@@ -242,7 +247,7 @@ def _errors(
             return detectable_ratio(same, baseline.hits, 1 + tolerance, 1, demand)
 
         demand = _demand(plan, parts, baseline.phi_history.value)
-        yield _Test("history", 1, tolerance, demand, against_before)
+        yield _Test("history", 1, tolerance, math.inf, demand, against_before)
     if baseline.armed and 0 < share < 1:
         day = coming.until(asked, DAY).total
         rate = coming.until(bad, DAY).total / day if day else 0.0
@@ -254,7 +259,7 @@ def _errors(
             )
 
         demand = _demand(plan, parts, baseline.phi_arms.value)
-        yield _Test("concurrent", 1, tolerance, demand, between_arms)
+        yield _Test("concurrent", 1, tolerance, math.inf, demand, between_arms)
 
 
 def _minus(one: Reading, other: Reading) -> Reading:

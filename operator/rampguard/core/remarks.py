@@ -8,10 +8,12 @@ from enum import StrEnum
 from rampguard.core.baseline import WINDOW, objection
 from rampguard.core.durations import show_duration
 from rampguard.core.model import Guardrail, GuardrailType
+from rampguard.core.outlook import DAY
 from rampguard.core.plan import Plan
-from rampguard.core.trials import Tried
+from rampguard.core.trials import Tried, applies
 
 HOURLY = timedelta(hours=1)
+LONG = timedelta(hours=72)  # a time that is told in days
 REPEATING = 1.5  # phi of the share over an hour: users are not drawn one by one
 DRIFTING = 20.0  # phi of errors per request: the rate follows the hours
 
@@ -77,6 +79,9 @@ def _of_replays(tried: Tried) -> Iterator[tuple[Remark, str]]:
 def _of_sight(plan: Plan, tried: Tried) -> Iterator[tuple[Remark, str]]:
     """Say what this traffic cannot show within the soak, and how long it would take."""
     soak = plan.soaks[plan.last]
+    if not applies(tried.guardrail, (plan.ask.to,)):
+        told = f"at {plan.ask.to}% one arm is empty: there it has nothing to compare with"
+        yield Remark.CANNOT_SEE, told
     for one in tried.outlooks[:1]:
         half = one.twice.half
         if half is None or half > soak:
@@ -96,7 +101,11 @@ def _of_sight(plan: Plan, tried: Tried) -> Iterator[tuple[Remark, str]]:
 
 
 def _takes(verb: str, time: timedelta | None) -> str:
-    return f"{verb} {show_duration(time) if time else 'more than 60 days'}"
+    if time is None:
+        return f"{verb} more than 60 days"
+    if time >= LONG:
+        return f"{verb} about {time / DAY:.0f} days"
+    return f"{verb} {show_duration(time)}"
 
 
 def limit_text(guardrail: Guardrail) -> str:
@@ -122,7 +131,8 @@ def _of_spreads(tried: Tried) -> Iterator[tuple[Remark, str]]:
     for one in tried.spreads:
         used = one.used.value
         if one.used.batch is None and used > 1:
-            what = "starts cluster" if one.part == "drop" else f"errors vary ({one.part})"
+            between = " between the arms" if one.part == "concurrent" else ""
+            what = "starts cluster" if one.part == "drop" else f"errors vary{between}"
             yield (
                 Remark.ASSUMED,
                 f"too little was counted to say how {what}: phi {used:g} is assumed",

@@ -39,10 +39,14 @@ ABSENT = "no series at this instant"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broke:
-    """A guardrail that broke in a replay; acts: the share would have been taken back."""
+    """A guardrail that broke in a replay; acts: by itself it would have taken the share back.
+
+    decides: it is no dry run.
+    """
 
     guardrail: str
     after: timedelta
+    decides: bool
     acts: bool
     why: str
 
@@ -60,6 +64,11 @@ class Replay:
     def rolled_back(self) -> bool:
         """Whether the share would have been taken back."""
         return any(one.acts for one in self.broke)
+
+    @property
+    def held(self) -> bool:
+        """Whether it would have waited for a person to say what goes on."""
+        return not self.rolled_back and any(one.decides for one in self.broke)
 
 
 def starts(plan: Plan, counts: Counts) -> tuple[datetime, ...]:
@@ -228,9 +237,15 @@ def _instant(point: Point) -> datetime:
 
 
 def _broke(plan: Plan, judged: Judgement, after: timedelta) -> Broke:
-    held = not judged.attributable and plan.ask.on_unattributable is OnFailure.HOLD
-    acts = not (judged.dry_run or held or plan.ask.on_failure is OnFailure.HOLD)
-    return Broke(guardrail=judged.name, after=after, acts=acts, why=f"{judged.value}; {judged.why}")
+    asks = not judged.attributable and plan.ask.on_unattributable is OnFailure.HOLD
+    decides, holds = not judged.dry_run, plan.ask.on_failure is OnFailure.HOLD
+    return Broke(
+        guardrail=judged.name,
+        after=after,
+        decides=decides,
+        acts=decides and not (asks or holds),
+        why=f"{judged.value}; {judged.why}",
+    )
 
 
 def _floor(span: timedelta, step: timedelta) -> timedelta:

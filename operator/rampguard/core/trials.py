@@ -1,7 +1,7 @@
 """What past days say of each guardrail: false alarms, what it compares with, what it can see."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -81,7 +81,7 @@ def tried(
         Tried(
             guardrail=one,
             promised=_promised(plan, one),
-            replays=len(replays),
+            replays=len(replays) if applies(one, (plan.ask.origin,)) else 0,
             broke=tuple((r.start, b) for r in replays for b in r.broke if b.guardrail == one.name),
             baseline=known.get(one.name),
             spreads=tuple(_spreads(plan, one, known.get(one.name), counts)),
@@ -91,6 +91,15 @@ def tried(
         )
         for one in plan.ask.guardrails
     )
+
+
+def applies(guardrail: Guardrail, shares: Iterable[int]) -> bool:
+    """Say whether a guardrail can judge at any of these shares: one that compares arms needs both.
+
+    shares: percent.
+    """
+    both = any(0 < share < 100 for share in shares)  # noqa: PLR2004 - percent
+    return both or guardrail.type is not GuardrailType.RELATIVE_DROP
 
 
 def upper_end(hits: int, runs: int) -> float:
@@ -109,7 +118,8 @@ def upper_end(hits: int, runs: int) -> float:
 
 
 def _promised(plan: Plan, guardrail: Guardrail) -> float | None:
-    if guardrail.type is GuardrailType.THRESHOLD or guardrail.dry_run:
+    decides = not guardrail.dry_run and applies(guardrail, plan.values)
+    if guardrail.type is GuardrailType.THRESHOLD or not decides:
         return None
     spent = budget(plan)
     return spent.weight * spent.alpha

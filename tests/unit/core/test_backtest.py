@@ -102,6 +102,15 @@ REMARKS: dict[str, tuple[World, float, Plan, str, Remark]] = {
 # fmt: on
 
 
+def test_a_guardrail_that_compares_arms_needs_both():
+    whole = plan(guardrails=RULES, origin=50, to=100)
+    told = found_in(World(drawn=lambda _: 0.5), 2, whole)
+    assert (told.tried[1].promised, told.tried[1].replays) == (None, 1)
+    assert (STARTS, Remark.CANNOT_SEE) in reasons(told)
+    first = found_in(World(drawn=lambda _: 0.0), 2, plan(guardrails=RULES, origin=0, to=10))
+    assert (first.tried[1].promised, first.tried[1].replays) == (pytest.approx(0.01 / 3), 0)
+
+
 @pytest.mark.parametrize(
     ("world", "days", "our", "guardrail", "remark"), REMARKS.values(), ids=REMARKS
 )

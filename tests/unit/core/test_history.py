@@ -33,10 +33,7 @@ def test_a_pod_is_known_by_its_name(pod, ours):
 def test_each_query_is_asked_once_and_is_that_of_the_operator() -> None:
     asked = queries(PLAN, LABELS)
     assert len(asked) == len(set(asked)) == 4
-    assert asked[0] == (
-        "sum by (pod, instance, variant)"
-        ' (max without (prometheus, prometheus_replica) (assignments_total{namespace="app"}))'
-    )
+    assert asked[0] == 'assignments_total{namespace="app"}'
 
 
 def test_a_free_query_is_asked_as_it_is() -> None:
@@ -96,6 +93,26 @@ def test_an_arm_that_nobody_exports_is_named() -> None:
     control = tuple(s for s in history.answers[query] if s.labels["variant"] == "tree")
     told = counted(PLAN, LABELS, replace(history, answers={**history.answers, query: control}))
     assert told.missing == (f'session-starts: no series with variant="list" ({query})',)
+
+
+def test_a_process_that_two_jobs_scrape_is_named():
+    history = past(days=1)
+    query = queries(PLAN, LABELS)[0]
+    ours = history.answers[query]
+    both = tuple(Series({**s.labels, "job": job}, s.points) for job in ("a", "b") for s in ours)
+    told = counted(PLAN, LABELS, replace(history, answers={**history.answers, query: both}))
+    assert f"{PODS[0]} is scraped twice, as jobs a and b: name one" in told.missing[0]
+
+
+def test_of_two_servers_of_prometheus_one_counts():
+    history = past(days=1)
+    query = queries(PLAN, LABELS)[0]
+    ours = history.answers[query]
+    both = tuple(
+        Series({**s.labels, "prometheus_replica": one}, s.points) for one in "ab" for s in ours
+    )
+    told = counted(PLAN, LABELS, replace(history, answers={**history.answers, query: both}))
+    assert told.counts == counts_of(days=1).counts
 
 
 def test_a_query_without_an_answer_is_an_error() -> None:

@@ -131,6 +131,14 @@ def test_a_share_has_two_sides_where_it_can_leave_on_both():
     assert sides(100) == {"lower": -1}
 
 
+def test_a_share_cannot_fall_below_nothing():
+    our = plan(guardrails=RULES, to=8)
+    low, high = outlooks(our, RULES[0], None, traffic(our, day()))
+    assert [one.effect for one in low.found] == [0.07]
+    assert (low.twice.effect, high.twice.effect) == (0.08, 0.1)
+    assert [one.effect for one in high.found] == [0.07, 0.1, 0.2]
+
+
 def test_what_compares_arms_sees_nothing_where_one_is_empty():
     whole = plan(guardrails=RULES, to=100)
     coming = traffic(whole, day())

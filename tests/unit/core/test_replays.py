@@ -91,9 +91,16 @@ def test_a_late_incident_of_both_arms_is_held():
     told = counts_of(failing_at(36, 6), days=2)
     (one,) = (replayed(PLAN, told, at) for at in starts(PLAN, told))
     (broke,) = one.broke
-    assert (broke.acts, one.rolled_back) == (False, False)
+    assert (broke.acts, one.rolled_back, one.held) == (False, False, True)
     asks = plan(guardrails=RULES, on_unattributable=OnFailure.ROLLBACK)
     assert replayed(asks, told, one.start).rolled_back
+
+
+def test_where_failures_hold_a_breach_waits_for_a_person():
+    our = plan(guardrails=RULES, on_failure=OnFailure.HOLD)
+    told = counts_of(failing_at(24, 6), days=2)
+    one = replayed(our, told, starts(our, told)[0])
+    assert (one.rolled_back, one.held) == (False, True)
 
 
 def test_a_share_that_is_not_the_old_one_breaks():
@@ -107,7 +114,7 @@ def test_a_dry_run_breaks_but_rolls_nothing_back():
     our = plan(guardrails=rules)
     told = counts_of(failing_at(24, 6), days=2, our=our)
     one = replayed(our, told, starts(our, told)[0])
-    assert (len(one.broke), one.rolled_back) == (1, False)
+    assert (len(one.broke), one.rolled_back, one.held) == (1, False, False)
 
 
 def test_a_kill_switch_fires_in_a_replay():
