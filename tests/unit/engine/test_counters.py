@@ -371,7 +371,10 @@ async def test_a_replica_that_went_before_t0_is_no_base_of_the_other(world, cloc
 @pytest.mark.parametrize(
     ("jobs", "why"),
     [
-        (("api", "api-headless"), "api-1-a is scraped twice, as jobs api and api-headless: name one"),
+        (
+            ("api", "api-headless"),
+            "api-1-a is scraped twice, as jobs api and api-headless: name one",
+        ),
         (("api", "api"), ""),
     ],
 )
@@ -459,9 +462,7 @@ async def test_the_grid_of_a_range_begins_where_the_last_count_ended(
 
 
 @pytest.mark.parametrize("soak", [HOUR, DAY])
-async def test_a_t0_off_the_grid_of_looks_counts_alike_absent_and_not(
-    world, clock, metrics, soak
-):
+async def test_a_t0_off_the_grid_of_looks_counts_alike_absent_and_not(world, clock, metrics, soak):
     of, t0 = plan(guardrails=(SHARE,), soak=soak), T + 7 * SECOND
     serve(metrics, "api-1-a", both=20.0)
     clock.advance(HOUR)
@@ -637,9 +638,7 @@ async def test_lately_nothing_counts_from_before_it_began(world, clock, metrics)
 BATCHES = 288
 
 
-async def batches(
-    world: World, selector: str = COUNTER, pods: Pods = PODS
-) -> tuple[Reading, ...]:
+async def batches(world: World, selector: str = COUNTER, pods: Pods = PODS) -> tuple[Reading, ...]:
     """Return what was counted in each 5 min of the day up to now."""
     asked = counters(world, pods, selector=selector)
     found = await asked.batches(world.clock.now(), 5 * MINUTE)

@@ -258,7 +258,11 @@ async def test_each_step_counts_in_bins_of_its_own_soak(world):
             "no series of a pod of the targets for assignments_total",
             "the query gives no sample",
         ),
-        (Mood.NAN, "a counter of assignments_total is NaN or infinite", "the query gives nan, no finite number"),
+        (
+            Mood.NAN,
+            "a counter of assignments_total is NaN or infinite",
+            "the query gives nan, no finite number",
+        ),
     ],
 )
 async def test_whatever_prometheus_does_is_no_data_and_never_a_breach(
