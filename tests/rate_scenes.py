@@ -91,11 +91,12 @@ def judged_at(  # all that a judgement is made of
     at: datetime = T + DAY,
     recent: tuple[tuple[Reading, Reading], ...] = (),
     silent: tuple[str, ...] = (),
+    stale: tuple[str, ...] = (),
 ) -> Judgement:
     """Judge the first guardrail of a plan by what was counted."""
     stage = stage or soaking()
     found = replace(stage.evidence, counts=counts)
-    measured = Measured(counted=found, silent=silent, recent=recent)
+    measured = Measured(counted=found, silent=silent, stale=stale, recent=recent)
     return judge(our, stage, before, at, measured)[0]
 
 

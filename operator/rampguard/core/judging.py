@@ -57,6 +57,8 @@ def _judged(  # noqa: PLR0913 - all that a judgement is made of
         return judge_threshold(plan, guardrail, points, at, stage.since)
     if isinstance(measured.counted, str):
         return no_data(guardrail, measured.counted)
+    if why := silence(plan, guardrail, measured.silent):
+        return no_data(guardrail, why)
     told = _counted(
         plan,
         replace(stage, evidence=measured.counted),
@@ -65,8 +67,8 @@ def _judged(  # noqa: PLR0913 - all that a judgement is made of
         at=at,
         measured=measured,
     )
-    why = silence(plan, guardrail, measured.silent)
-    # What was counted counts: harm that is shown is not hidden by who else is silent.
+    why = silence(plan, guardrail, measured.stale)
+    # What some pods count is true: the harm that it shows is not hidden by those that are silent.
     return no_data(guardrail, why) if why and told.verdict is not Verdict.BREACHED else told
 
 

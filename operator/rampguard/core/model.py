@@ -292,12 +292,14 @@ Point = tuple[datetime, float]
 class Measured:
     """All that one look is judged by; a text in place of numbers says why there are none.
 
-    silent[f]: why the family f cannot be judged, empty if it can; recent[f]: what it counted in the
-    last 120 s up to this look, and up to the look before.
+    silent[f]: why the family f cannot be judged; stale[f]: how few of its pods were scraped lately,
+    which hides no harm; both empty: nothing is wrong. recent[f]: what it counted in the last 120 s
+    up to this look, and up to the look before.
     """
 
     counted: Evidence | str = ""
     silent: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
     recent: tuple[tuple[Reading, Reading], ...] = ()
     points: Mapping[str, tuple[Point, ...] | str] = field(default_factory=dict)  # by guardrail
 

@@ -123,20 +123,22 @@ class Counters:
         return tuple(sorted({_family(_family(pod)) for pod in ours}))
 
     async def silence(self, at: datetime, arms: Arms | None) -> str:
-        """Say why the counters cannot be judged at an instant; empty: they can.
+        """Say why nothing can be judged at an instant; empty: it can. Raises as the two below."""
+        absent, stale = await asyncio.gather(self.absence(at, arms), self.staleness(at))
+        return absent or stale
+
+    async def absence(self, at: datetime, arms: Arms | None) -> str:
+        """Say what is not there, or there twice, so that no count means anything; empty: nothing.
 
         arms: both must be there. Raises NothingSeenError (not a number), Unavailable, Refused.
         """
-        found, scraped = await asyncio.gather(
-            self._instant(self.query, at, strict=True),
-            self._instant(PromQL(f"timestamp({self.query})"), at),
-        )
+        found = await self._instant(self.query, at, strict=True)
         if not found:
             return f"no series of a pod of the targets for {self.selector}"
         for arm in (arms.control, arms.treatment) if arms else ():
             if not any(one.labels.get(self._label) == arm for one in found):
                 return f'no series with {self._label}="{arm}" of a pod of the targets'
-        return self._twice(found) or self._stale(scraped, at)
+        return self._twice(found)
 
     def _twice(self, found: Iterable[Sample]) -> str:
         """Say which process is scraped by two jobs: all that it counts would count twice."""
@@ -149,7 +151,12 @@ class Counters:
                 return f"{pod} is scraped twice, as jobs {' and '.join(sorted(names))}: name one"
         return ""
 
-    def _stale(self, scraped: Iterable[Sample], at: datetime) -> str:
+    async def staleness(self, at: datetime) -> str:
+        """Say how few of the pods that should be were scraped lately; empty: enough of them.
+
+        What the others count is true all the same. Raises as absence.
+        """
+        scraped = await self._instant(PromQL(f"timestamp({self.query})"), at)
         allowed = FRESH * self.plan.tempo.scrape
         fresh = {
             self._pod(one)

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -89,7 +89,7 @@ class _Looker:
         if not self.plan.families:
             return Measured(counted=self.stage.evidence)
         try:
-            counted, silent, recent = await asyncio.gather(
+            counted, (silent, stale), recent = await asyncio.gather(
                 self._count(at),
                 silences(self.plan, self.baselines, at, self.world, self.pods),
                 self._recent(at),
@@ -98,7 +98,7 @@ class _Looker:
             return Measured(counted=str(error))
         unheard = (counted.unheard.get(family.selector, "") for family in self.plan.families)
         why = tuple(a or b for a, b in zip(silent, unheard, strict=True))
-        return Measured(counted=counted.evidence, silent=why, recent=recent)
+        return Measured(counted=counted.evidence, silent=why, stale=stale, recent=recent)
 
     async def _count(self, at: datetime) -> Counted:
         """Count up to an instant; nothing from when on not every pod is proven."""
@@ -129,7 +129,7 @@ class _Looker:
         if isinstance(counted, str):
             return before
         late = counted.counted_to - before.counted_to >= MEMORY  # its last value is out of reach
-        if any(measured.silent) and not late:
+        if any((*measured.silent, *measured.stale)) and not late:
             return before
         if before.unproven_since is not None:  # this bin goes on after the proof, with a hole
             return counted
@@ -165,13 +165,19 @@ def query(plan: Plan, guardrail: Guardrail, world: World, pods: Pods) -> PromQL:
 
 async def silences(
     plan: Plan, baselines: tuple[Baseline, ...], at: datetime, world: World, pods: Pods
-) -> tuple[str, ...]:
-    """Say of each family why it cannot be judged at an instant; empty: it can."""
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Say of each family what is absent, and how stale it is; empty: nothing, and not at all."""
     wanted = needs(plan, baselines)
-    found = await asyncio.gather(
-        *(blind(Counters(plan, one, world, pods).silence(at, arms)) for one, arms in wanted.items())
+    counters = {one: Counters(plan, one, world, pods) for one in wanted}
+    absent, stale = await asyncio.gather(
+        asyncio.gather(*(blind(counters[one].absence(at, arms)) for one, arms in wanted.items())),
+        asyncio.gather(*(blind(counters[one].staleness(at)) for one in wanted)),
     )
-    told = dict(zip(wanted, found, strict=True))
+    return _of_families(plan, wanted, absent), _of_families(plan, wanted, stale)
+
+
+def _of_families(plan: Plan, names: Iterable[PromQL], why: Iterable[str]) -> tuple[str, ...]:
+    told = dict(zip(names, why, strict=True))
     return tuple(told.get(family.selector, "") for family in plan.families)
 
 

@@ -181,16 +181,23 @@ FEW = ("7 of 10 pods were scraped within 45s", "")
 
 def test_harm_that_is_shown_is_not_hidden_by_who_is_silent() -> None:
     """Pods that fail do not answer scrapes either: the others show 62 percent of errors."""
-    killed = judged_at(one(ERRORS), (), ERRORS_BEFORE, recent=recent(6_200, 10_000), silent=FEW)
+    killed = judged_at(one(ERRORS), (), ERRORS_BEFORE, recent=recent(6_200, 10_000), stale=FEW)
     assert (killed.verdict, killed.value) == (BREACHED, "62.0%")
     counts = bins(arms(3_000, 7_200, 36, 7_200))
-    proven = judged_at(one(ERRORS), counts, ERRORS_BEFORE, silent=FEW)
+    proven = judged_at(one(ERRORS), counts, ERRORS_BEFORE, stale=FEW)
     assert proven.verdict is BREACHED
 
 
 def test_silence_hides_what_is_no_harm() -> None:
-    calm = judged_at(one(ERRORS), (), ERRORS_BEFORE, recent=recent(50, 10_000), silent=FEW)
+    calm = judged_at(one(ERRORS), (), ERRORS_BEFORE, recent=recent(50, 10_000), stale=FEW)
     assert (calm.verdict, calm.why, calm.parts) == (BLIND, FEW[0], ())
+
+
+def test_an_arm_that_is_not_there_is_no_drop_of_all_its_starts() -> None:
+    counts = bins(arms(0, 0, 60_000, 100_000))
+    gone = 'no series with variant="list" of a pod of the targets'
+    told = judged_at(one(STARTS), counts, STARTS_BEFORE, silent=(gone, ""))
+    assert (told.verdict, told.why) == (BLIND, gone)
 
 
 # --- evidence since a limit was changed ---
