@@ -22,6 +22,7 @@ from rampguard.adapters.records import FlightRecorder, Place
 from rampguard.adapters.records.writer import Writer
 from rampguard.api.members import lines
 from rampguard.api.record import read
+from rampguard.core.applying import rules
 from rampguard.core.counting import closed, spacing
 from rampguard.core.model import (
     Because,
@@ -81,7 +82,7 @@ def walked(asked: sizes.Asked, span: timedelta) -> tuple[list[Record], list[floa
     """Return the records of a soak, and the seconds that each decision took."""
     size = sizes.sized(replace(asked, after=timedelta(0)))
     our, seen = size.plan, replace(size.seen, looks=())
-    state, kept, took = _fresh(size.state), list[Record](), list[float]()
+    state, kept, took = _fresh(our, size.state), list[Record](), list[float]()
     nothing = Decision(state=state, because=Because(Reason.SOAKING, ""))
     for look in _looks(our, span):
         saw: Observation = replace(seen, now=look.at + our.tempo.scrape, looks=(look,))
@@ -90,14 +91,17 @@ def walked(asked: sizes.Asked, span: timedelta) -> tuple[list[Record], list[floa
         kept.append(replayed(record))
         took.append(time.perf_counter() - began)
         state = kept[-1].decision.state
+    if look.at < T + our.soaks[-1] and not isinstance(state.stage, Soaking):
+        raise SystemExit(f"the ramp did not soak on: {kept[-1].decision.because.message}")
     return kept, took
 
 
-def _fresh(state: State) -> State:
+def _fresh(our: Plan, state: State) -> State:
     stage = state.stage
     if not isinstance(stage, Soaking):
         raise SystemExit("the ramp does not soak")
-    return replace(state, stage=replace(stage, evidence=Evidence(t0=T, counted_to=T), judged=()))
+    nothing = Evidence(t0=T, counted_to=T)
+    return replace(state, stage=replace(stage, evidence=nothing, judged=(), rules=rules(our)))
 
 
 def _looks(our: Plan, span: timedelta) -> Iterator[Look]:
@@ -121,7 +125,7 @@ def _looks(our: Plan, span: timedelta) -> Iterator[Look]:
         measured = Measured(
             counted=evidence,
             silent=("",) * len(live),
-            recent=tuple((_recent(draw), _recent(draw)) for _ in live) if errors else (),
+            recent=tuple(_recent(draw, few=f in errors) for f in our.families) if errors else (),
             points={name: tuple(points[-121:]) for name, points in samples.items()},
         )
         yield Look(at=at, evidence=closed(evidence, size), judgements=(), measured=measured)
@@ -131,8 +135,11 @@ def _drawn(draw: random.Random, mean: float) -> float:
     return float(max(0, round(draw.gauss(mean, mean**0.5))))
 
 
-def _recent(draw: random.Random) -> Reading:
-    return Reading(_drawn(draw, 30), _drawn(draw, 30))
+def _recent(draw: random.Random, *, few: bool) -> tuple[Reading, Reading]:
+    """Return what a family counted in 120 s up to a look, and up to the look before."""
+    mean = sizes.PER_BIN / 15 * (sizes.RARE if few else 1)
+    now, before = (Reading(_drawn(draw, mean), _drawn(draw, mean)) for _ in range(2))
+    return now, before
 
 
 def file_of(kept: list[Record]) -> tuple[int, bytes]:

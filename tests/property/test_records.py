@@ -51,7 +51,7 @@ def test_a_record_is_read_as_it_was_written(record: Record) -> None:
     assert same  # to the sign of a zero
 
 
-@given(st.lists(records(), min_size=1, max_size=4))
+@given(st.lists(records(), min_size=1, max_size=3))
 def test_records_that_follow_each_other_come_back_all(kept: list[Record]) -> None:
     found = [entry for entry in read(lines([written(kept)])) if isinstance(entry, Record)]
     assert len(found) == len(kept)
