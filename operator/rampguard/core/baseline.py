@@ -143,7 +143,7 @@ def is_whole(stage: Soaking) -> bool:
 
 def counted(plan: Plan, counts: tuple[Batches, ...], guardrail: Guardrail) -> tuple[Batches, ...]:
     """Return the bins of each family of a guardrail."""
-    if not counts:
+    if len(counts) != len(plan.families):
         return ((),) * len(families_of(plan.ask, guardrail, plan.tempo))
     where = {family: i for i, family in enumerate(plan.families)}
     return tuple(counts[where[f]] for f in families_of(plan.ask, guardrail, plan.tempo))

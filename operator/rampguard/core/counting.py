@@ -156,7 +156,9 @@ def folded(  # noqa: PLR0913 - what was counted, of what, into which bins
     told[f]: the growth of the series of families[f].
     """
     length = _bin(evidence, until, size) + 1
-    had = evidence.counts or ((),) * len(families)
+    # Another lag in the configuration makes other families: what was counted for those is void.
+    same = len(evidence.counts) == len(families)
+    had = evidence.counts if same else ((),) * len(families)
     counts = tuple(
         _filled(
             evidence,

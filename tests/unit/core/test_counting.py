@@ -320,3 +320,9 @@ def test_the_last_bin_of_a_soak_that_is_held_is_remembered_while_it_is_open(minu
     told = (Delta(until, "list", 3.0),)
     held = folded(FRESH, (told,), (NEW,), ARMS, size=MINUTE, until=until)
     assert closed(held, MINUTE) == held
+
+
+def test_other_families_than_were_counted_begin_at_nothing() -> None:
+    """The operator came back with another lag: what was counted fits no family any more."""
+    had = replace(FRESH, counts=((Reading(1, 1),),) * 3)
+    assert fold((1, "list", 5), since=had).counts[0][0] == Reading(treatment=5)
