@@ -170,7 +170,14 @@ def _twin(part: _Part, run: int, look: int, config: Config = PRODUCT) -> Evidenc
 
 
 def _same(ours: Evidence, theirs: Evidence) -> bool:
+    """Return whether two judges agree.
+
+    A window exactly on the limit falls on one side of it or the other by the last bit, and is no
+    evidence on either: there, -inf and what is not above 0 are the same.
+    """
     return all(
-        a == b or math.isclose(a, b, rel_tol=CLOSE, abs_tol=CLOSE)
+        a == b
+        or math.isclose(a, b, rel_tol=CLOSE, abs_tol=CLOSE)
+        or (-math.inf in {a, b} and max(a, b) <= 0)
         for a, b in ((ours.null, theirs.null), (ours.margin, theirs.margin))
     )

@@ -95,7 +95,15 @@ def _name(axis: Axes, point: dict[str, Any], color: str, rate: str) -> None:
     axis.scatter([x], [y], color=color, marker=STYLE[point["rule"]][1], s=30)
     axis.scatter([x], [y], s=130, facecolors="none", edgecolors=color, lw=1.6)
     axis.annotate(
-        text, at, xytext=shift, textcoords="offset points", ha=side, color=color, fontsize=9
+        text,
+        at,
+        xytext=shift,
+        textcoords="offset points",
+        ha=side,
+        color=color,
+        fontsize=9,
+        zorder=5,
+        bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.0},
     )
 
 
