@@ -223,7 +223,7 @@ def sides(store: Store, watched: str) -> str:
             f"{note}{one['setting']}",
             percent(one["false_rate"]),
             percent(one["quiet"]),
-            percent(one["clumped"]),
+            percent(one["clumped"]) if "clumped" in one else "-",
             percent(one["allowed"]),
             minutes(one["median_min"]),
             percent(one["smaller"]),
