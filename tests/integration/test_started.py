@@ -1,6 +1,7 @@
 """What may still change once a ramp has started, and that every status we write is taken."""
 
 import copy
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -213,7 +214,7 @@ def test_lines_of_numbers_are_taken_as_long_as_they_may_be(server: ApiServer, pa
         details=("d" * 999,) * 30,
     )
     told = state(soaking(judged=(judgement,)), findings=(finding,))
-    status = to_status(StatusView(phase=Phase.SOAKING), told)
+    status = to_status(StatusView(phase=Phase.SOAKING, blind=timedelta(0)), told)
     stored = update(server, f"{path}/waiting", put("/status", status), "/status")
     assert stored.accepted, stored.message
     assert stored.body["status"] == status
