@@ -10,9 +10,11 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections import deque
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import sizes
@@ -31,7 +33,6 @@ from rampguard.core.model import (
     GuardrailType,
     Look,
     Measured,
-    Observation,
     Reading,
     Soaking,
     State,
@@ -57,43 +58,62 @@ def main(hours: int) -> None:
     )
     rows, times = [], []
     for what, asked in KINDS.items():
-        kept, judged = walked(asked, hours * HOUR)
-        size, written = file_of(kept)
-        read_in, looks, different = again(written)
-        if different:
-            raise SystemExit(f"{different} differences in a replay of the same version")
-        rows.append(
-            (
-                what,
-                len(kept),
-                f"{size / looks:.0f}",
-                f"{size * DAY / (hours * HOUR) / 1e6:.2f} MB",
-                f"{looks / read_in:.0f}",
-                f"{looks / sum(judged):.0f}",
-            )
+        day = recorded(asked, hours * HOUR)
+        looks, read_in = again(day.raw)
+        row = (
+            f"{len(day.raw) / looks:.0f}",
+            f"{len(day.raw) * DAY / (hours * HOUR) / 1e6:.2f} MB",
+            f"{looks / read_in:.0f}",
+            f"{looks / (read_in + sum(day.judging)):.0f}",
         )
-        times.append((f"append, {what}", enqueued(kept)))
-        times.append((f"  its thread, {what}", threaded(kept)))
-    table(("record", "passes", "bytes a look", "in 24 h", "read, looks/s", "replay, looks/s"), rows)
+        rows.append((what, looks, *row))
+        times.append((f"append, {what}", enqueued(day.last)))
+        times.append((f"  its thread, {what}", Times(tuple(sorted(day.writing)))))
+    table(("record", "looks", "bytes a look", "in 24 h", "read, looks/s", "replay, looks/s"), rows)
     times_table(times)
 
 
-def walked(asked: sizes.Asked, span: timedelta) -> tuple[list[Record], list[float]]:
-    """Return the records of a soak, and the seconds that each decision took."""
+@dataclass(slots=True)
+class Day:
+    """A ramp that was recorded: seconds of each judging, ms of each writing, its last records."""
+
+    judging: list[float] = field(default_factory=list)
+    writing: list[float] = field(default_factory=list)
+    last: deque[Record] = field(default_factory=partial(deque, maxlen=200))
+    raw: bytes = b""
+
+
+def recorded(asked: sizes.Asked, span: timedelta) -> Day:
+    """Record a soak, look by look, in a folder."""
+    day = Day()
+    with tempfile.TemporaryDirectory() as folder:
+        writer = Writer(Place(folder), limit=10**9, version="1", on_removed=print)
+        for record in _walked(asked, span, day):
+            day.last.append(record)
+            began = time.perf_counter()
+            writer.write(record.ask.ref, record.ask.uid, record, lost=0)
+            day.writing.append((time.perf_counter() - began) * 1000)
+        (path,) = Path(folder).iterdir()
+        day.raw = path.read_bytes()
+    return day
+
+
+def _walked(asked: sizes.Asked, span: timedelta, day: Day) -> Iterator[Record]:
+    """Yield the records of a soak as they come, each judged and decided as in a replay."""
     size = sizes.sized(replace(asked, after=timedelta(0)))
     our, seen = size.plan, replace(size.seen, looks=())
-    state, kept, took = _fresh(our, size.state), list[Record](), list[float]()
+    state = _fresh(our, size.state)
     nothing = Decision(state=state, because=Because(Reason.SOAKING, ""))
     for look in _looks(our, span):
-        saw: Observation = replace(seen, now=look.at + our.tempo.scrape, looks=(look,))
+        if not isinstance(state.stage, Soaking):
+            raise SystemExit(f"the ramp did not soak on: {state.timeline[-1]}")
+        saw = replace(seen, now=look.at + our.tempo.scrape, looks=(look,))
         record = Record(ask=our.ask, tempo=our.tempo, before=state, seen=saw, decision=nothing)
         began = time.perf_counter()
-        kept.append(replayed(record))
-        took.append(time.perf_counter() - began)
-        state = kept[-1].decision.state
-    if look.at < T + our.soaks[-1] and not isinstance(state.stage, Soaking):
-        raise SystemExit(f"the ramp did not soak on: {kept[-1].decision.because.message}")
-    return kept, took
+        made = replayed(record)
+        day.judging.append(time.perf_counter() - began)
+        yield made
+        state = made.decision.state
 
 
 def _fresh(our: Plan, state: State) -> State:
@@ -142,33 +162,7 @@ def _recent(draw: random.Random, *, few: bool) -> tuple[Reading, Reading]:
     return now, before
 
 
-def file_of(kept: list[Record]) -> tuple[int, bytes]:
-    """Return the bytes of a record."""
-    with tempfile.TemporaryDirectory() as folder:
-        _write(Writer(Place(folder), limit=10**9, version="1", on_removed=print), kept)
-        (path,) = Path(folder).iterdir()
-        raw = path.read_bytes()
-    return len(raw), raw
-
-
-def _write(writer: Writer, kept: list[Record]) -> Iterator[float]:
-    ref, uid = kept[0].ask.ref, kept[0].ask.uid
-    took = []
-    for record in kept:
-        began = time.perf_counter()
-        writer.write(ref, uid, record, lost=0)
-        took.append((time.perf_counter() - began) * 1000)
-    return iter(sorted(took))
-
-
-def threaded(kept: list[Record]) -> Times:
-    """Return what serialising and writing takes the thread."""
-    with tempfile.TemporaryDirectory() as folder:
-        writer = Writer(Place(folder), limit=10**9, version="1", on_removed=print)
-        return Times(tuple(_write(writer, kept)))
-
-
-def enqueued(kept: list[Record]) -> Times:
+def enqueued(kept: Collection[Record]) -> Times:
     """Return what a pass waits."""
     took = []
     with tempfile.TemporaryDirectory() as folder:
@@ -188,14 +182,17 @@ def enqueued(kept: list[Record]) -> Times:
     return Times(tuple(sorted(took)))
 
 
-def again(written: bytes) -> tuple[float, int, int]:
-    """Return the seconds that reading takes, the looks, and how many fields come out otherwise."""
-    began = time.perf_counter()
-    found = [one for one in read(lines([written])) if isinstance(one, Record)]
-    took = time.perf_counter() - began
-    looks = sum(len(one.seen.looks) for one in found)
-    tried = found[:: max(1, len(found) // 200)]
-    return took, looks, sum(1 for one in tried for _ in differences(one, replayed(one)))
+def again(raw: bytes) -> tuple[int, float]:
+    """Return the looks of a record, and the seconds that reading it takes; replay some of them."""
+    looks, took, began = 0, 0.0, time.perf_counter()
+    for one in read(lines([raw])):
+        took += time.perf_counter() - began
+        if isinstance(one, Record):
+            looks += len(one.seen.looks)
+            if looks % 20 == 0 and (found := list(differences(one, replayed(one)))):
+                raise SystemExit(f"a replay of the same version differs: {found}")
+        began = time.perf_counter()
+    return looks, took
 
 
 if __name__ == "__main__":
