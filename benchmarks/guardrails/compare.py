@@ -176,8 +176,6 @@ def _same(ours: Evidence, theirs: Evidence) -> bool:
     evidence on either: alone or within a mixture, what is not above 0 is no evidence, and the same.
     """
     return all(
-        a == b
-        or math.isclose(a, b, rel_tol=CLOSE, abs_tol=CLOSE)
-        or max(a, b) <= 0
+        a == b or math.isclose(a, b, rel_tol=CLOSE, abs_tol=CLOSE) or max(a, b) <= 0
         for a, b in ((ours.null, theirs.null), (ours.margin, theirs.margin))
     )
