@@ -173,9 +173,11 @@ def _same(ours: Evidence, theirs: Evidence) -> bool:
     """Return whether two judges agree.
 
     A window exactly on the limit falls on one side of it or the other by the last bit, and is no
-    evidence on either: alone or within a mixture, what is not above 0 is no evidence, and the same.
+    evidence on either: there, -inf and what is not above 0 are the same.
     """
     return all(
-        a == b or math.isclose(a, b, rel_tol=CLOSE, abs_tol=CLOSE) or max(a, b) <= 0
+        a == b
+        or math.isclose(a, b, rel_tol=CLOSE, abs_tol=CLOSE)
+        or (-math.inf in {a, b} and max(a, b) <= 0)
         for a, b in ((ours.null, theirs.null), (ours.margin, theirs.margin))
     )
