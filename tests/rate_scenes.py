@@ -95,7 +95,7 @@ def judged_at(  # all that a judgement is made of
 ) -> Judgement:
     """Judge the first guardrail of a plan by what was counted."""
     stage = stage or soaking()
-    found = replace(stage.evidence, counts=counts)
+    found = replace(stage.evidence, counts=counts, counted_to=at)
     measured = Measured(counted=found, silent=silent, stale=stale, recent=recent)
     return judge(our, stage, before, at, measured)[0]
 

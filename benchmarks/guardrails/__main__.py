@@ -19,7 +19,7 @@ def main() -> None:
     \b
     run    simulate what is not in results.jsonl yet
     docs   write the figures into docs/ and draw the picture
-    equal  compare the twin with core.statistics, look by look
+    equal  compare the twin with the judge of the operator, look by look
     list   show the cells and how long they took
 
     Each finished cell is one line of benchmarks/guardrails/results.jsonl, so that an interrupted
@@ -90,12 +90,12 @@ def list_() -> None:
 )
 @click.option("--world", default="all at once", show_default=True, help="Of worlds.WORLDS.")
 def equal(runs: int, every: int, world: str) -> None:
-    """Compare the twin with core.statistics; exit 1 where they differ."""
+    """Compare the twin with the judge of the operator, core.judging; exit 1 where they differ."""
     (chosen,) = (one for one in WORLDS if one.name == world)
     looks = range(every, LOOKS + 1, every)
     console, differing = Console(), 0
     with console.status(f"{runs} ramps, {len(looks)} looks each"):
-        for one in compare.differences(compare.by_statistics, chosen, runs=runs, looks=looks):
+        for one in compare.differences(compare.by_core, chosen, runs=runs, looks=looks):
             console.print(one)
             differing += 1
     console.print(f"{runs} ramps, {len(looks)} looks each: {differing} differences")

@@ -154,7 +154,7 @@ def sessions(draw: np.random.Generator, cell: Cell, runs: int, *, more_rules: bo
     arms, guesses = started(draw, cell.q, cell.value, runs)
     found = kernels.first_ratio_breach(
         arms, BARS.gap, BARS.onsets, guesses, 1 - TOLERANCE["sessions"], -1, WIDE,
-        np.ones(runs), BARS.null(), BARS.margin(), more_rules,
+        np.ones(runs), BARS.null(), BARS.margin(), more_rules, 0,
     )  # fmt: skip
     rules = ("two_level", "strict", "hybrid")[: 3 if more_rules else 2]
     return {rule: times(found[:, i]) for i, rule in enumerate(rules)}

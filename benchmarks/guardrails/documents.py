@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.guardrails import bars, product, worlds
+from benchmarks.guardrails import bars, worlds
 from benchmarks.guardrails.store import VERSIONS, Store
 
 ROOT = Path(__file__).parents[2]
@@ -57,43 +57,29 @@ def versions(_: Store) -> str:
 def plain(store: Store) -> str:
     """Return the rate in the plain world: rolled back, of how many, and the upper end."""
     line = store.best("worlds")["plain @10"]
-    told = line["figures"]["pooled"]
+    told = line["figures"]
     return f"{told['rolled']} of {line['runs']:,} (95 % upper end {percent(told['upper_95'])})"
 
 
-def worst(store: Store, form: str) -> tuple[str, dict[str, Any]]:
-    """Return the harmless world with the most rollbacks in a form, and its line."""
+def worst(store: Store) -> str:
+    """Return the harmless world with the most rollbacks."""
     promised = [
         (cell, line) for cell, line in store.best("worlds").items() if not _world(cell).limit
     ]
-    return max(promised, key=lambda one: (one[1]["figures"][form]["rate"], -one[1]["runs"]))
-
-
-def _world(cell: str) -> worlds.World:
-    return next(w for w in worlds.WORLDS if w.name == cell.rpartition(" @")[0])
-
-
-def worst_pooled(store: Store) -> str:
-    """Return the worst world where arms are compared over the whole window."""
-    return _worst(store, "pooled")
-
-
-def worst_by_bin(store: Store) -> str:
-    """Return the worst world where arms are compared within each bin."""
-    return _worst(store, "by bin")
-
-
-def _worst(store: Store, form: str) -> str:
-    cell, line = worst(store, form)
-    told = line["figures"][form]
+    cell, line = max(promised, key=lambda one: (one[1]["figures"]["rate"], -one[1]["runs"]))
+    told = line["figures"]
     return (
         f"{told['rolled']} of {line['runs']:,} in `{cell}`"
         f" ({percent(told['rate'])}, 95 % upper end {percent(told['upper_95'])})"
     )
 
 
+def _world(cell: str) -> worlds.World:
+    return next(w for w in worlds.WORLDS if w.name == cell.rpartition(" @")[0])
+
+
 def world_table(store: Store) -> str:
-    """Return all worlds at 10 requests a second, both forms."""
+    """Return all worlds at 10 requests a second."""
     return _worlds(store, lambda w, q: not w.limit and q == 10)
 
 
@@ -117,21 +103,11 @@ def _worlds(store: Store, chosen: Callable[[worlds.World, int], bool]) -> str:
                     f"{world.name} @{q}",
                     world.says,
                     f"{line['runs']:,}",
-                    *(_rolled(line["figures"][form]) for form in product.FORMS),
-                    percent(line["figures"]["by bin"]["held"] / line["runs"]),
+                    _rolled(line["figures"]),
+                    percent(line["figures"]["held"] / line["runs"]),
                 ]
             )
-    return table(
-        (
-            "world @ requests/s",
-            "what differs",
-            "ramps",
-            "rolled back, pooled",
-            "rolled back, by bin",
-            "held, by bin",
-        ),
-        rows,
-    )
+    return table(("world @ requests/s", "what differs", "ramps", "rolled back", "held"), rows)
 
 
 def _in_order(store: Store) -> list[tuple[str, dict[str, Any]]]:
@@ -167,26 +143,9 @@ def counts(store: Store) -> str:
     """Return the bars of the default session test."""
     rows = []
     for cell, line in store.best("counts").items():
-        told = [line["figures"][form] for form in product.FORMS]
-        rows.append(
-            [
-                cell,
-                f"{line['runs']:,}",
-                *(percent(one["rate"]) for one in told),
-                *(minutes(one["median_min"]) for one in told),
-            ]
-        )
-    return table(
-        (
-            "truth @ requests/s",
-            "ramps",
-            "rolled back, pooled",
-            "by bin",
-            "median, pooled",
-            "by bin",
-        ),
-        rows,
-    )
+        told = line["figures"]
+        rows.append([cell, f"{line['runs']:,}", percent(told["rate"]), minutes(told["median_min"])])
+    return table(("truth @ requests/s", "ramps", "rolled back", "median"), rows)
 
 
 def attribution(store: Store) -> str:
@@ -325,8 +284,7 @@ def bar_summary(store: Store) -> str:
 FIGURES: dict[str, Callable[[Store], str]] = {
     "versions": versions,
     "plain": plain,
-    "worst-pooled": worst_pooled,
-    "worst-by-bin": worst_by_bin,
+    "worst": worst,
     "worlds": world_table,
     "limits-of-worlds": limit_table,
     "other-traffic": other_traffic,

@@ -16,6 +16,7 @@ from benchmarks.guardrails.arrays import Effects, Floats, Looks, Truths
 from numba import njit
 
 NEVER = -math.inf
+ROUNDING = 1e-12  # of what was counted: a window so near the limit is on it, and no evidence
 HITS, OTHERS, HIT_EXPOSURE, OTHER_EXPOSURE = range(4)  # columns of a run's counts
 
 
@@ -31,7 +32,7 @@ def log_e_binomial(
 ) -> float:
     """Return ln E of one window against log-odds eta0; -inf on the allowed side."""
     total = hits + others
-    if side * (hits - total / (1.0 + math.exp(-eta0))) <= 0:
+    if side * (hits - total / (1.0 + math.exp(-eta0))) <= ROUNDING * total:
         return NEVER
     start = softplus(eta0)
     top, logs = NEVER, np.empty(len(effects))
@@ -416,11 +417,13 @@ def first_ratio_breach(
     need_null: float,
     need_margin: float,
     hybrid: bool,
+    ripe: int,
 ) -> Looks:
     """Return for each run the first look of the two-level, the strict and the hybrid rule.
 
     The exact kernel of two arms, where a user starts once. Counts: hits and assignments of
-    treatment, then of control. margin: the ratio at the tolerance's limit.
+    treatment, then of control. margin: the ratio at the tolerance's limit. ripe: how many looks a
+    window must have lasted to say anything.
     """
     count, looks = len(runs), runs.shape[1] - 1
     found, logs = np.zeros((count, 3), np.int64), np.empty(onsets)
@@ -428,8 +431,8 @@ def first_ratio_breach(
         run = runs[r]
         if not hybrid:
             found[r, 2] = -1
-        for t in range(1, looks + 1):
-            begun = min((t - 1) // gap + 1, onsets)
+        for t in range(max(1, ripe), looks + 1):
+            begun = min((t - max(1, ripe)) // gap + 1, onsets)
             need = need_margin if found[r, 0] == 0 else need_null
             told = NEVER
             if found[r, 1] == 0:
@@ -487,169 +490,29 @@ def _ratio_at(
 
 
 @njit(cache=True)
-def first_stratified(
-    runs: Floats,
-    taken: Truths,
-    gap: int,
-    onsets: int,
-    null: float,
-    margin: float,
-    side: int,
-    effects: Effects,
-    phis: Floats,
-    need_null: float,
-    need_margin: float,
-) -> Looks:
-    """Return the first breach of a test that compares the arms within each bin, not over all.
+def matched(runs: Floats, gap: int) -> Floats:
+    """Return counts whose exposures are the hits that each arm would have at a common rate.
 
-    Given how many events and how much exposure of each arm a bin had, its hits are binomial with
-    that bin's own odds, whatever time does to rates and to shares. The likelihood ratio of a window
-    is the product over its bins: an e-process without any condition on the running ratio.
+    Within each bin of `gap` looks, the last one as far as it has come. Bins add as they are; one in
+    which an arm has no exposure says nothing.
     """
-    count, looks, size = len(runs), runs.shape[1] - 1, len(effects)
-    found, logs = np.zeros(count, np.int64), np.empty(onsets)
-    closed = np.zeros((2, onsets + 1, size + 1))  # null, margin: costs of bins, expected hits
-    now = np.zeros((2, size + 1))
-    factors = (null, margin)
-    needs = (need_null, need_margin)
+    count, looks = len(runs), runs.shape[1] - 1
+    told, closed, one = np.zeros(runs.shape), np.zeros(4), np.zeros(4)
     for r in range(count):
-        run, phi = runs[r], phis[r]
+        run = runs[r]
+        closed[:] = 0.0
         for t in range(1, looks + 1):
-            open_bin = (t - 1) // gap
-            begun = min(open_bin + 1, onsets)
-            for level in range(2):
-                _add_bin(
-                    run,
-                    t,
-                    open_bin * gap,
-                    factors[level],
-                    side,
-                    effects,
-                    closed[level, open_bin],
-                    now[level],
-                )
-                if t % gap == 0:
-                    closed[level, open_bin + 1] = now[level]
-            if not taken[r, t - 1]:
-                continue
-            breached = True
-            for level in (1, 0):
-                told = _stratified_at(
-                    run,
-                    t,
-                    begun,
-                    gap,
-                    onsets,
-                    closed[level],
-                    now[level],
-                    side,
-                    effects,
-                    phi,
-                    needs[level],
-                    logs,
-                )
-                if told < needs[level]:
-                    breached = False
-                    break
-            if breached:
-                found[r] = t
-                break
-    return found
-
-
-@njit(cache=True)
-def stratified_evident(
-    run: Floats,
-    gap: int,
-    onsets: int,
-    factor: float,
-    side: int,
-    effects: Effects,
-    phi: float,
-    need: float,
-    start: int,
-) -> int:
-    """Return the first look from `start` on at which one run's arms differ, bin by bin; 0 never."""
-    closed, now = np.zeros((onsets + 1, len(effects) + 1)), np.zeros(len(effects) + 1)
-    logs = np.empty(onsets)
-    for t in range(1, len(run)):
-        open_bin = (t - 1) // gap
-        _add_bin(run, t, open_bin * gap, factor, side, effects, closed[open_bin], now)
-        if t % gap == 0:
-            closed[open_bin + 1] = now
-        begun = min(open_bin + 1, onsets)
-        if t >= start and (
-            _stratified_at(run, t, begun, gap, onsets, closed, now, side, effects, phi, need, logs)
-            >= need
-        ):
-            return t
-    return 0
-
-
-@njit(cache=True)
-def _add_bin(
-    run: Floats,
-    t: int,
-    begin: int,
-    factor: float,
-    side: int,
-    effects: Effects,
-    closed: Floats,
-    now: Floats,
-) -> None:
-    """Leave in `now` what all bins up to a look cost each effect, and the hits to expect."""
-    size = len(effects)
-    now[:] = closed
-    hit = run[t, HIT_EXPOSURE] - run[begin, HIT_EXPOSURE]
-    other = run[t, OTHER_EXPOSURE] - run[begin, OTHER_EXPOSURE]
-    hits = run[t, HITS] - run[begin, HITS]
-    total = hits + run[t, OTHERS] - run[begin, OTHERS]
-    if total <= 0:
-        return
-    if hit <= 0 or other <= 0:  # nothing to compare with: its hits are as expected
-        now[size] += hits
-        for j in range(size):
-            now[j] += side * effects[j] * hits
-        return
-    odds = factor * hit / other
-    p0 = odds / (1 + odds)
-    now[size] += total * p0
-    for j in range(size):
-        now[j] += total * math.log1p(p0 * math.expm1(side * effects[j]))
-
-
-@njit(cache=True)
-def _stratified_at(
-    run: Floats,
-    t: int,
-    begun: int,
-    gap: int,
-    onsets: int,
-    closed: Floats,
-    now: Floats,
-    side: int,
-    effects: Effects,
-    phi: float,
-    need: float,
-    logs: Floats,
-) -> float:
-    size = len(effects)
-    promising = False
-    for i in range(begun):
-        logs[i] = NEVER
-        hits = run[t, HITS] - run[i * gap, HITS]
-        if side * (hits - (now[size] - closed[i, size])) <= 0:
-            continue
-        for j in range(size):
-            logs[i] = max(logs[i], (side * effects[j] * hits - (now[j] - closed[i, j])) / phi)
-        promising = promising or logs[i] >= need
-    if not promising:
-        return NEVER
-    each = np.empty(size)
-    for i in range(begun):
-        if logs[i] > NEVER:
-            hits = run[t, HITS] - run[i * gap, HITS]
-            for j in range(size):
-                each[j] = (side * effects[j] * hits - (now[j] - closed[i, j])) / phi
-            logs[i] += math.log(np.exp(each - logs[i]).sum() / size)
-    return mixed(logs, begun, onsets)
+            begin = (t - 1) // gap * gap
+            for c in range(4):
+                one[c] = run[t, c] - run[begin, c]
+            exposed = one[HIT_EXPOSURE] + one[OTHER_EXPOSURE]
+            if one[HIT_EXPOSURE] <= 0 or one[OTHER_EXPOSURE] <= 0:
+                told[r, t] = closed
+            else:
+                rate = (one[HITS] + one[OTHERS]) / exposed
+                one[HIT_EXPOSURE] *= rate
+                one[OTHER_EXPOSURE] *= rate
+                told[r, t] = closed + one
+            if t % gap == 0:
+                closed[:] = told[r, t]
+    return told

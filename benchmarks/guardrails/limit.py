@@ -94,7 +94,7 @@ def _once(draw: np.random.Generator, q: int, runs: int) -> Floats:
     arms, guesses = bars.started(draw, q, 0.8, runs)
     found = kernels.first_ratio_breach(
         arms, ALONE.gap, ALONE.onsets, guesses, 1 - MARGIN, -1, SMALL, np.ones(runs), ALONE.null(),
-        ALONE.null(), False,
+        ALONE.null(), False, product.RIPE,
     )  # fmt: skip
     return times(found[:, 1])
 
@@ -168,16 +168,15 @@ DROPS = (0.0, 0.03, 0.05, 0.08, 0.1, 0.2, 0.5)
 
 
 def measure_counts(drop: float, q: int, runs: int, seed: int, advance: Advance) -> dict[str, Any]:
-    """Return how the counts form of the session test does, alone, at a true drop; in each form."""
+    """Return how the counts form of the session test does, alone, at a true drop."""
     draw = np.random.default_rng(seed)
-    told: dict[str, list[Floats]] = {}
+    told: list[Floats] = []
     for begin in range(0, runs, CHUNK):
         wanted = min(CHUNK, runs - begin)
         soak = drawn(draw, World(name="", says="", drop=drop), q, wanted)
-        for form in product.FORMS:
-            told.setdefault(form, []).append(times(product.starts(soak, ALONE, form)))
+        told.append(times(product.starts(soak, ALONE)))
         advance(wanted)
-    return {form: summary(np.concatenate(at)) for form, at in told.items()}
+    return summary(np.concatenate(told))
 
 
 TIMES = (1.5, 2.0, 4.0)
@@ -193,7 +192,7 @@ def measure_attribution(more_by: float, q: int, runs: int, seed: int, advance: A
     for begin in range(0, runs, CHUNK):
         wanted = min(CHUNK, runs - begin)
         soak = drawn(draw, World(name="", says="", errors_times=more_by), q, wanted)
-        told = product.errors(soak, "5xx", ALONE, "by bin")
+        told = product.errors(soak, "5xx", ALONE)
         acts.append(told[0])
         holds.append(told[1])
         advance(wanted)

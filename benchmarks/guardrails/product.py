@@ -26,10 +26,10 @@ from benchmarks.guardrails.rules import (
 from benchmarks.guardrails.worlds import Soak, World, drawn
 
 LAG = 4  # looks that session starts wait after T0
+RIPE = 5 * LAG  # looks that a window must have lasted where a user starts once
 EARLY = 3  # onsets up to 30 min after T0
 SPELL, KILLED, PERCENT, TIMES = 4, 50, 0.05, 10  # of the kill-switch: looks, errors, rate, baseline
 KINDS = ("5xx", "4xx")
-FORMS = ("pooled", "by bin")  # arms compared over the whole window, or within each bin of it
 RISE = more(0.2, ERRORS)
 CHUNK = 250
 SAYS = "product: 4 guardrails, 96 onsets, 1 %/10 %"
@@ -72,17 +72,12 @@ def earliest(found: tuple[Looks, ...]) -> Looks:
     return np.where(told == never, 0, told)
 
 
-def judged(soak: Soak, config: Config = PRODUCT) -> dict[str, Verdicts]:
-    """Judge a chunk of ramps, the arms compared in each form."""
-    balance = share(soak, config)
-    return {form: _judged(soak, config, balance, form) for form in FORMS}
-
-
-def _judged(soak: Soak, config: Config, balance: Looks, form: str) -> Verdicts:
-    rolled = {"exposure-balance": balance, "session-starts": starts(soak, config, form)}
-    holds = []
+def judged(soak: Soak, world: World, config: Config = PRODUCT) -> Verdicts:
+    """Judge a chunk of ramps as their world asks for."""
+    begun = once(soak, config, world) if world.once else starts(soak, config)
+    rolled, holds = {"exposure-balance": share(soak, config), "session-starts": begun}, []
     for kind in KINDS:
-        rolled[f"errors-{kind}"], held = errors(soak, kind, config, form)
+        rolled[f"errors-{kind}"], held = errors(soak, kind, config, pooled=world.pooled)
         holds.append(held)
     return Verdicts(rolled, earliest(tuple(holds)))
 
@@ -99,20 +94,6 @@ def breach(
     return found
 
 
-def stratified(
-    soak: Soak, counts: Floats, test: Test, phis: Floats, config: Config, parts: int = 1
-) -> Looks:
-    """Return the first breach of one part, the arms compared within each bin."""
-    found: Looks = kernels.first_stratified(
-        counts, soak.taken, config.gap, config.onsets, test.null, test.margin, test.side,
-        test.effects, phis, config.null(parts), config.margin(parts),
-    )  # fmt: skip
-    return found
-
-
-COMPARE = {"pooled": breach, "by bin": stratified}
-
-
 def share(soak: Soak, config: Config) -> Looks:
     """Return when exposure-balance rolls back: a user is a unit, phi is 1."""
     counts = cumulative(soak.counts["aT"], soak.counts["aC"])
@@ -121,10 +102,22 @@ def share(soak: Soak, config: Config) -> Looks:
     return earliest(tuple(breach(soak, counts, one, ones, config, 2) for one in sides))
 
 
-def starts(soak: Soak, config: Config, form: str) -> Looks:
+def starts(soak: Soak, config: Config) -> Looks:
     """Return when session-starts rolls back: counts form, evidence from LAG on."""
     test = fewer(0.05, SMALL)
-    return COMPARE[form](soak, start_counts(soak), test, start_phi(soak), config, 1)
+    return breach(soak, start_counts(soak), test, start_phi(soak), config)
+
+
+def once(soak: Soak, config: Config, world: World) -> Looks:
+    """Return when session-starts with oncePerUser rolls back: the exact test of two arms."""
+    counts = start_counts(soak)[:, :, [0, 2, 1, 3]]  # hits and units of treatment, then of control
+    before = soak.before["sC"].sum(axis=1) / np.maximum(soak.before["nC"].sum(axis=1), 1)
+    found: Looks = kernels.first_ratio_breach(
+        np.ascontiguousarray(counts), config.gap, config.onsets, np.clip(before, 0.01, 0.99), 0.95,
+        -1, SMALL, np.ones(len(counts)), config.null(), config.margin(), False,
+        0 if world.young else RIPE,
+    )  # fmt: skip
+    return found[:, 0]
 
 
 def start_counts(soak: Soak) -> Floats:
@@ -141,44 +134,41 @@ def start_phi(soak: Soak) -> Floats:
     return phi.of_counts(hits, others, used, other_used, phi.ASSUMED["counts"])
 
 
-def errors(soak: Soak, kind: str, config: Config, form: str) -> tuple[Looks, Looks]:
+def errors(soak: Soak, kind: str, config: Config, *, pooled: bool = False) -> tuple[Looks, Looks]:
     """Return when an error guardrail rolls back, and when it only holds."""
-    told = error_parts(soak, kind)
-    at_once = COMPARE[form](soak, told.arms.counts, RISE, told.arms.phi, config, 2)
-    acts, holds = history(soak, told, config, form)
+    told = error_parts(soak, kind, config.gap, pooled=pooled)
+    at_once = breach(soak, told.arms.counts, RISE, told.arms.phi, config, 2)
+    acts, holds = history(soak, told, config)
     killed, stopped = kill(soak, kind, told.before)
     return earliest((at_once, acts, killed)), earliest((holds, stopped))
 
 
-def error_parts(soak: Soak, kind: str) -> ErrorParts:
-    """Return what the parts of an error guardrail have counted."""
+def error_parts(soak: Soak, kind: str, gap: int, *, pooled: bool = False) -> ErrorParts:
+    """Return what the parts of an error guardrail have counted, the arms within each bin."""
     t, c, rt, rc = (soak.counts[name] for name in (f"{kind}T", f"{kind}C", "rT", "rC"))
     b_t, b_c, b_rt, b_rc = (soak.before[name] for name in (f"{kind}T", f"{kind}C", "rT", "rC"))
     zero, assumed = np.zeros_like(t), phi.ASSUMED["errors"]
     failed, requests = b_t + b_c, b_rt + b_rc
+    arms = cumulative(t, c, rt, rc)
     return ErrorParts(
         past=Part(
             cumulative(t + c, zero, rt + rc, zero), phi.of_history(failed, requests, assumed)
         ),
-        arms=Part(cumulative(t, c, rt, rc), phi.of_counts(b_t, b_c, b_rt, b_rc, assumed)),
+        arms=Part(
+            arms if pooled else kernels.matched(arms, gap),
+            phi.of_counts(b_t, b_c, b_rt, b_rc, assumed),
+        ),
         before=np.column_stack((failed.sum(axis=1), requests.sum(axis=1))).astype(float),
     )
 
 
-def history(soak: Soak, told: ErrorParts, config: Config, form: str) -> tuple[Looks, Looks]:
+def history(soak: Soak, told: ErrorParts, config: Config) -> tuple[Looks, Looks]:
     """Return when the history part acts, and when it only holds, for want of attribution."""
-    past, arms, pooled = told.past, told.arms, form == "pooled"
-    others = arms.counts if pooled else np.zeros_like(arms.counts)
+    past, arms = told.past, told.arms
     acts, holds = kernels.first_history_breach(
-        past.counts, others, soak.taken, config.gap, config.onsets, told.before, RISE.null,
+        past.counts, arms.counts, soak.taken, config.gap, config.onsets, told.before, RISE.null,
         RISE.margin, RISE.effects, past.phi, arms.phi, config.null(2), config.margin(2), EARLY,
     )  # fmt: skip
-    if not pooled:
-        for run in np.flatnonzero((holds > 0) & (acts == 0)):
-            acts[run] = kernels.stratified_evident(
-                arms.counts[run], config.gap, config.onsets, RISE.null, RISE.side, RISE.effects,
-                arms.phi[run], config.null(2), holds[run],
-            )  # fmt: skip
     return acts, holds
 
 
@@ -214,15 +204,13 @@ def _first(bad: Truths) -> Looks:
 def measure(
     world: World, q: int, runs: int, seed: int, advance: Callable[[int], None]
 ) -> dict[str, Any]:
-    """Return how many harmless ramps of a world are rolled back or held, in each form."""
-    draw = np.random.default_rng(seed)
-    told: dict[str, Counter[str]] = {form: Counter() for form in FORMS}
+    """Return how many harmless ramps of a world are rolled back or held."""
+    draw, told = np.random.default_rng(seed), Counter[str]()
     for begin in range(0, runs, CHUNK):
         wanted = min(CHUNK, runs - begin)
-        for form, verdicts in judged(drawn(draw, world, q, wanted)).items():
-            told[form].update(_counted(verdicts))
+        told.update(_counted(judged(drawn(draw, world, q, wanted), world)))
         advance(wanted)
-    return {form: _figures(counted, runs) for form, counted in told.items()}
+    return _figures(told, runs)
 
 
 def _counted(verdicts: Verdicts) -> dict[str, int]:

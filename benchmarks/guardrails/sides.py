@@ -155,7 +155,7 @@ def start_ends(soak: Soak) -> Ends:
         told["Rampguard", f"alpha {alpha:g}"] = times(found)
         once = kernels.first_ratio_breach(
             per_user, config.gap, config.onsets, guesses, 0.95, -1, SMALL, np.ones(len(guesses)),
-            config.null(), config.margin(), False,
+            config.null(), config.margin(), False, product.RIPE,
         )  # fmt: skip
         told["Rampguard, once per user", f"alpha {alpha:g}"] = times(once[:, 0])
     return told
@@ -180,7 +180,7 @@ def error_ends(soak: Soak) -> Ends:
         at = peers.first((failed - expected) / np.sqrt(expected) > z)
         told["fixed-sample test, each look", f"p < {norm.sf(z):.2g}"] = after(at, 1, 1)
     for alpha, config in _configs():
-        acts, _ = product.errors(soak, "5xx", config, "by bin")
+        acts, _ = product.errors(soak, "5xx", config)
         told["Rampguard", f"alpha {alpha:g}"] = times(acts)
     return told
 

@@ -40,6 +40,9 @@ class World:
     all_exposures: bool = False  # the share is taken of all exposures, against the product's rule
     proof: int = 0  # looks that the proof took, the share rising meanwhile
     unproven: bool = False  # evidence starts with the first patch, against the product's rule
+    pooled: bool = False  # errors of the arms are compared over whole windows, against the rule
+    once: bool = False  # session-starts has oncePerUser
+    young: bool = False  # its windows count from their first look, against the rule
     drop: float = 0.0  # a true harm: of the starts in treatment, from T0 on
     errors_times: float = 1.0  # a true harm: by what errors of both arms grow at T0
     limit: bool = False  # beyond what is promised: it shows what goes wrong outside
@@ -248,6 +251,11 @@ WORLDS = (
         says="10 % of those who start do so 6 times in one visit",
         repeats=(0.1, 6),
     ),
+    World(
+        name="once per user",
+        says="a user starts once, up to 2 min after the assignment; the guardrail has oncePerUser",
+        once=True,
+    ),
     World(name="bursts", says="errors come in bursts of one client, phi 5 in truth", burst=3.0),
     World(
         name="shared bursts",
@@ -305,6 +313,22 @@ WORLDS = (
         says="the share is taken of all exposures, old cookies among them (90 % at T0)",
         sticky=0.9,
         all_exposures=True,
+        limit=True,
+    ),
+    World(
+        name="against the rule: pooled arms",
+        says="as sticky, foreign deploy; errors of the arms are added up over bins, then compared",
+        sticky=0.9,
+        deploy=(HOUR, 20 * HOUR),
+        stays=True,
+        pooled=True,
+        limit=True,
+    ),
+    World(
+        name="against the rule: young windows",
+        says="as once per user; windows count from their first look on",
+        once=True,
+        young=True,
         limit=True,
     ),
     World(

@@ -22,6 +22,7 @@ from rampguard.core.statistics import (
     log_e_counts,
     log_e_two_sample,
     logistic,
+    matched,
     need,
     onset_mixture,
     phi_counts,
@@ -112,6 +113,43 @@ def test_the_cut_into_looks_does_not_matter(bins) -> None:
     at_once = [sum(readings, Pair()) for readings in bins]
     backwards = [sum(reversed(readings), Pair()) for readings in bins]
     assert evidence(at_once) == evidence(backwards)
+
+
+def own_odds(bins: list[Pair], limit: float, side: int, effect: float) -> float:
+    """Return the logarithm of the likelihood ratio of hits, each bin at the odds that it has."""
+    told = 0.0
+    for t, c in ((one.treatment, one.control) for one in bins):
+        if t.units > 0 < c.units:
+            odds = limit * t.units / c.units
+            growth = odds / (1 + odds) * math.expm1(side * effect)
+            told += side * effect * t.hits - (t.hits + c.hits) * math.log1p(growth)
+    return told
+
+
+@given(
+    st.lists(pairs(50), min_size=1, max_size=8),
+    st.sampled_from([(1.0, 1), (1.2, 1), (1.0, -1), (0.95, -1)]),
+    st.sampled_from(error_effects()),
+)
+def test_matched_bins_give_no_more_evidence_than_each_at_its_own_odds(bins, test, effect) -> None:
+    """So it is an e-process as theirs is, however the sizes of the arms move meanwhile."""
+    limit, side = test
+    whole = sum(map(matched, bins), Pair())
+    found = log_e_counts(whole.treatment, whole.control, limit, side, effects=(effect,))
+    assert found <= own_odds(bins, limit, side, effect) + 1e-9
+
+
+@given(st.lists(st.tuples(*(st.integers(0, 50),) * 2), min_size=1, max_size=8), st.integers(1, 9))
+def test_arms_whose_sizes_do_not_move_lose_nothing_by_matching(hits, times) -> None:
+    bins = [Pair(Arm(t, 100 * times), Arm(c, 900 * times)) for t, c in hits]
+    sums, whole = sum(bins, Pair()), sum(map(matched, bins), Pair())
+    for limit, side in ((1.2, 1), (0.95, -1)):
+        found = [log_e_counts(one.treatment, one.control, limit, side) for one in (whole, sums)]
+        assert found[0] == pytest.approx(found[1], rel=1e-9, abs=1e-9)
+
+
+def test_a_bin_without_an_arm_says_nothing() -> None:
+    assert matched(Pair(Arm(3, 0), Arm(2, 10))) == matched(Pair(Arm(3, 10), Arm(2, 0))) == Pair()
 
 
 @given(st.integers(1, 400), st.floats(-4, 4), SIDES, GRIDS)

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import accumulate
+from operator import add
 
 from rampguard.core.baseline import WINDOW, counted, pair
 from rampguard.core.budget import Budget, budget
@@ -37,12 +39,14 @@ from rampguard.core.statistics import (
     killed,
     log_e_counts,
     log_e_two_sample,
+    matched,
     onset_mixture,
     ratio_interval,
     two_sample_ratio,
 )
 
 KILL_SPAN = timedelta(seconds=120)
+RIPE = 5  # lags: in a younger window starts of earlier assignments outweigh those of its own
 HELD = "held since somebody changed the pod template: gate rebaseline asks for a new baseline"
 Kernel = Callable[[Pair, float], float]  # counts of both sides and the ratio at the limit -> ln E
 
@@ -51,7 +55,8 @@ Kernel = Callable[[Pair, float], float]  # counts of both sides and the ratio at
 class _Test:
     """One part of a guardrail before it is judged. control of a pair may be history.
 
-    windows[i]: counts from the onset i to now; began: the instant of the first onset.
+    windows[i]: what is compared, from the onset i to now; began: the instant of the first onset.
+    counted: what was counted since then. ripe: how old a window must be to say anything.
     """
 
     name: str
@@ -59,13 +64,23 @@ class _Test:
     side: int  # 1: too many, -1: too few
     limit: float  # the ratio at the edge of what is allowed
     windows: tuple[Pair, ...]
+    counted: Pair
     kernel: Kernel
     interval: Callable[[Pair, float], Interval]
     could_see: Callable[[Pair, Demand], float]
     phi: Phi
     began: datetime
     what: tuple[str, str]  # "starts", "assignments"
+    ripe: timedelta = timedelta(0)
     marks: tuple[str, ...] = ()
+
+    def log_e(self, ratio: float, size: timedelta, now: datetime) -> list[float]:
+        """Return ln E of each window; size: from one onset to the next."""
+        age = now - self.began
+        return [
+            self.kernel(one, ratio) if age - i * size >= self.ripe else -math.inf
+            for i, one in enumerate(self.windows)
+        ]
 
 
 def judge_drop(plan: Plan, stage: Soaking, guardrail: Guardrail, baseline: Baseline) -> Judgement:
@@ -78,7 +93,7 @@ def judge_drop(plan: Plan, stage: Soaking, guardrail: Guardrail, baseline: Basel
     if guardrail.once_per_user:
         if _more_than_once(since[0]):
             return no_data(guardrail, "more starts than assignments, yet oncePerUser is set")
-        test = _once(stage, since, limit, baseline)
+        test = _once(plan, stage, since, limit, baseline)
     else:
         test = _counts(stage, since, limit, baseline)
     part = _judged(plan, stage, test, parts=1)
@@ -163,6 +178,7 @@ def _counts(stage: Soaking, since: tuple[Pair, ...], limit: float, baseline: Bas
         side=-1,
         limit=limit,
         windows=since,
+        counted=since[0],
         kernel=kernel,
         interval=lambda one, alpha: ratio_interval(one.treatment, one.control, alpha, phi=phi),
         could_see=lambda one, demand: _ratio_seen(one, limit, -1, demand),
@@ -172,7 +188,9 @@ def _counts(stage: Soaking, since: tuple[Pair, ...], limit: float, baseline: Bas
     )
 
 
-def _once(stage: Soaking, since: tuple[Pair, ...], limit: float, baseline: Baseline) -> _Test:
+def _once(
+    plan: Plan, stage: Soaking, since: tuple[Pair, ...], limit: float, baseline: Baseline
+) -> _Test:
     guess = min(max(baseline.rate, 0.01), 0.99)
 
     def kernel(one: Pair, ratio: float) -> float:
@@ -190,12 +208,14 @@ def _once(stage: Soaking, since: tuple[Pair, ...], limit: float, baseline: Basel
         side=-1,
         limit=limit,
         windows=since,
+        counted=since[0],
         kernel=kernel,
         interval=lambda one, alpha: two_sample_ratio(one.treatment, one.control, guess, alpha),
         could_see=could_see,
         phi=Phi(value=1.0, batch=timedelta(0)),
         began=stage.evidence.t0,
         what=("starts", "assignments"),
+        ripe=RIPE * plan.tempo.lag,
     )
 
 
@@ -214,7 +234,8 @@ def _error_tests(
         test = _error_test(
             "concurrent",
             "control",
-            _paired(bins),
+            _matched(bins),
+            _paired(bins)[0],
             limit=limit,
             phi=baseline.phi_arms,
             began=stage.evidence.t0,
@@ -240,7 +261,9 @@ def _history(
     since = tuple(Pair(Arm(h.all, u.all), old) for h, u in zip(hits, units, strict=True))
     began = t0 + skipped * size
     name = "the new baseline" if told else "the time before the ramp"
-    test = _error_test("history", name, since, limit=limit, phi=before.phi_history, began=began)
+    test = _error_test(
+        "history", name, since, since[0], limit=limit, phi=before.phi_history, began=began
+    )
     short = (f"baseline of {show_duration(before.span)}",) if before.span < WINDOW else ()
     return replace(test, marks=short)
 
@@ -249,6 +272,7 @@ def _error_test(  # noqa: PLR0913 - the two parts of ErrorRate differ in these
     name: str,
     against: str,
     since: tuple[Pair, ...],
+    told: Pair,
     *,
     limit: float,
     phi: Phi,
@@ -265,6 +289,7 @@ def _error_test(  # noqa: PLR0913 - the two parts of ErrorRate differ in these
         side=1,
         limit=limit,
         windows=since,
+        counted=told,
         kernel=kernel,
         interval=lambda one, alpha: ratio_interval(
             one.treatment, one.control, alpha, phi=phi.value
@@ -281,22 +306,22 @@ def _judged(plan: Plan, stage: Soaking, test: _Test, *, parts: int) -> Part:
     spent: Budget = budget(plan)
     null, margin = spent.null(parts), spent.margin(parts)
     count = max(len(test.windows), onsets_of(plan, stage.step, stage.evidence))
-    margins = [test.kernel(one, test.limit) for one in test.windows]
+    size, now = bin_size(plan, stage.step, stage.evidence), stage.evidence.counted_to
+    margins = test.log_e(test.limit, size, now)
     log_margin = onset_mixture(margins, count)
-    log_null = onset_mixture([test.kernel(one, 1.0) for one in test.windows], count)
+    log_null = onset_mixture(test.log_e(1.0, size, now), count)
     whole = test.windows[0]
     bounds = test.interval(whole, spent.level / parts)
     breached = log_null >= null and log_margin >= margin
-    size = bin_size(plan, stage.step, stage.evidence)
     clearest = max(range(len(margins)), key=margins.__getitem__)
     seen = test.could_see(whole, Demand(null=null, margin=margin, phi=test.phi.value))
     return Part(
         name=test.name,
         verdict=_verdict(test, bounds, breached=breached),
-        value=_ratio(whole),
+        value=_ratio(test.counted, whole),
         interval=_interval(whole, bounds),
         limit=f"{test.limit:.2f} of {test.against} or {'less' if test.side > 0 else 'more'}",
-        counts=_counts_text(test, whole),
+        counts=_counts_text(test),
         log_e_null=log_null,
         log_e_margin=log_margin,
         threshold_null=null,
@@ -379,6 +404,16 @@ def _paired(bins: tuple[tuple[Reading, ...], ...]) -> tuple[Pair, ...]:
     return tuple(map(pair, hits, units))
 
 
+def _matched(bins: tuple[tuple[Reading, ...], ...]) -> tuple[Pair, ...]:
+    """Return the arms from each onset to now, compared within each bin.
+
+    Old cookies move the sizes of the arms while somebody's deploy moves the rate of both: sums over
+    bins would then differ where in no bin the arms do. It is no loss where the sizes do not move.
+    """
+    each = [matched(pair(*one)) for one in zip(*bins, strict=True)]
+    return tuple(accumulate(reversed(each), add))[::-1] or (Pair(),)
+
+
 def _more_than_once(one: Pair) -> bool:
     return one.treatment.hits > one.treatment.units or one.control.hits > one.control.units
 
@@ -407,12 +442,14 @@ def _seen_text(side: int, seen: float) -> str:
     return f"could have seen a drop of {seen:.0%} or more"
 
 
-def _ratio(one: Pair) -> str:
-    if not (one.treatment.units > 0 and one.control.units > 0):
+def _ratio(counted: Pair, compared: Pair) -> str:
+    if not (counted.treatment.units > 0 and counted.control.units > 0):
         return ""
-    if one.control.hits == 0:  # no ratio to nothing
-        return f"{one.treatment.rate:.2%} from 0%" if one.treatment.hits else "1"
-    return f"{one.treatment.rate / one.control.rate:.3g}"
+    if counted.control.hits == 0:  # no ratio to nothing
+        return f"{counted.treatment.rate:.2%} from 0%" if counted.treatment.hits else "1"
+    if not min(compared.treatment.units, compared.control.units, compared.control.hits) > 0:
+        return ""  # control's hits came where there was no treatment
+    return f"{compared.treatment.rate / compared.control.rate:.3g}"
 
 
 def _interval(one: Pair, bounds: Interval) -> str:
@@ -425,9 +462,9 @@ def _number(part: Part) -> float | None:
     return None if not part.value or "%" in part.value else float(part.value)
 
 
-def _counts_text(test: _Test, whole: Pair) -> str:
+def _counts_text(test: _Test) -> str:
     hits, units = test.what
-    treated, control = whole.treatment, whole.control
+    treated, control = test.counted.treatment, test.counted.control
     told = f"{treated.hits:.0f} {hits} of {treated.units:.0f} {units}"
     return f"{told}, {test.against}: {control.hits:.0f} of {control.units:.0f}"
 

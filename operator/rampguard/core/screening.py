@@ -7,6 +7,7 @@ the threshold at the margin by itself, no guardrail is breached. The judge has t
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from itertools import accumulate
 
 from rampguard.core.baseline import Batches
@@ -18,11 +19,13 @@ from rampguard.core.plan import Family, Plan, families_of
 from rampguard.core.statistics import (
     Arm,
     Hypothesis,
+    Pair,
     error_effects,
     log_e_binomial,
     log_e_counts,
     log_e_two_sample,
     logit,
+    matched,
 )
 
 Floats = tuple[float, ...]
@@ -68,7 +71,7 @@ def alarming(
     screens = tuple(
         (one.name, screen)
         for one in plan.ask.guardrails
-        for screen in _screens(plan, one, known.get(one.name), sums)
+        for screen in _screens(plan, one, known.get(one.name), sums, bin_steps)
     )
 
     def alarms(n: int, broke: Container[str]) -> bool:
@@ -88,7 +91,11 @@ def _summed(family: Family, bins: Batches, step: timedelta) -> _Sums:
 
 
 def _screens(
-    plan: Plan, guardrail: Guardrail, baseline: Baseline | None, sums: dict[Family, _Sums]
+    plan: Plan,
+    guardrail: Guardrail,
+    baseline: Baseline | None,
+    sums: dict[Family, _Sums],
+    bin_steps: int,
 ) -> Iterator[_Screen]:
     told = [sums[family] for family in families_of(plan.ask, guardrail, plan.tempo)]
     share, margin = plan.values[plan.last], budget(plan).margin
@@ -108,9 +115,7 @@ def _screens(
         if baseline.enough:
             yield _history(told, baseline, limit, margin(parts))
         if baseline.armed and 0 < share < 100:  # noqa: PLR2004 - percent
-            phi, effects = baseline.phi_arms.value, error_effects()
-            yield _arms(told, 1, limit, margin(parts), lambda t, c: log_e_counts(
-                t, c, limit, 1, effects=effects, phi=phi))  # fmt: skip
+            yield _concurrent(told, baseline, limit, margin(parts), bin_steps)
 
 
 def _share(new: _Sums, side: int, limit: float, threshold: float) -> _Screen:
@@ -131,29 +136,70 @@ def _drop(
     limit, phi = 1 - (guardrail.tolerance or 0) / 100, baseline.phi_arms.value
     edge = Hypothesis(side=-1, guess=min(max(baseline.rate, 0.01), 0.99), rho=limit)
     if guardrail.once_per_user:
-        return _arms(told, -1, limit, threshold, lambda t, c: log_e_two_sample(t, c, edge))
-    return _arms(told, -1, limit, threshold, lambda t, c: log_e_counts(t, c, limit, -1, phi=phi))
+        return _arms(told, limit, threshold, lambda t, c: log_e_two_sample(t, c, edge))
+    return _arms(told, limit, threshold, lambda t, c: log_e_counts(t, c, limit, -1, phi=phi))
 
 
 def _arms(
-    told: Sequence[_Sums],
-    side: int,
-    limit: float,
-    threshold: float,
-    kernel: Callable[[Arm, Arm], float],
+    told: Sequence[_Sums], limit: float, threshold: float, kernel: Callable[[Arm, Arm], float]
 ) -> _Screen:
-    """Return the comparison of the arms: hits among units."""
+    """Return the comparison of the arms: too few hits among units."""
     hits, units = told
     kt, kc, nt, nc = hits.treatment, hits.control, units.treatment, units.control
 
     def worse(i: int, n: int) -> bool:
         treated = (kt[n] - kt[i]) * (nc[n] - nc[i])
-        return side * (treated - limit * (kc[n] - kc[i]) * (nt[n] - nt[i])) > 0
+        return treated < limit * (kc[n] - kc[i]) * (nt[n] - nt[i])
 
     def log_e(i: int, n: int) -> float:
         return kernel(Arm(kt[n] - kt[i], nt[n] - nt[i]), Arm(kc[n] - kc[i], nc[n] - nc[i]))
 
     return _Screen(threshold, worse, log_e)
+
+
+def _concurrent(
+    told: Sequence[_Sums], baseline: Baseline, limit: float, threshold: float, bin_steps: int
+) -> _Screen:
+    """Return the comparison of the arms within each bin: too many hits."""
+    steps, phi, effects = len(told[0].every), baseline.phi_arms.value, error_effects()
+    whole = tuple(
+        accumulate(
+            (
+                matched(_between(told, i, i + bin_steps))
+                for i in range(0, steps - bin_steps, bin_steps)
+            ),
+            initial=Pair(),
+        )
+    )
+
+    @cache
+    def until(n: int) -> Pair:
+        return whole[n // bin_steps] + matched(_between(told, n - n % bin_steps, n))
+
+    def since(i: int, n: int) -> tuple[Arm, Arm]:
+        now, then = until(n), whole[i // bin_steps]
+        return _less(now.treatment, then.treatment), _less(now.control, then.control)
+
+    def worse(i: int, n: int) -> bool:
+        treatment, control = since(i, n)
+        return treatment.hits * control.units > limit * control.hits * treatment.units
+
+    def log_e(i: int, n: int) -> float:
+        return log_e_counts(*since(i, n), limit, 1, effects=effects, phi=phi)
+
+    return _Screen(threshold, worse, log_e)
+
+
+def _between(told: Sequence[_Sums], i: int, n: int) -> Pair:
+    hits, units = told
+    return Pair(
+        Arm(hits.treatment[n] - hits.treatment[i], units.treatment[n] - units.treatment[i]),
+        Arm(hits.control[n] - hits.control[i], units.control[n] - units.control[i]),
+    )
+
+
+def _less(now: Arm, then: Arm) -> Arm:
+    return Arm(now.hits - then.hits, now.units - then.units)
 
 
 def _history(told: Sequence[_Sums], baseline: Baseline, limit: float, threshold: float) -> _Screen:

@@ -66,6 +66,18 @@ def test_each_count_has_its_verdict(judge, told, to, verdict) -> None:
     assert judge(*told, to=to).verdict is verdict
 
 
+@pytest.mark.parametrize(("minutes", "verdict"), [(9, UNSURE), (10, BREACHED)])
+def test_where_a_user_starts_once_young_windows_say_nothing(minutes, verdict) -> None:
+    """Starts come up to 2 min late: 5 times as long must a window have lasted."""
+    harm, at = bins(arms(4_800, 10_000, 6_000, 10_000)), T + minutes * MINUTE
+    assert judged_at(one(ONCE), harm, STARTS_BEFORE, at=at).verdict is verdict
+    assert judged_at(one(STARTS), harm, STARTS_BEFORE, at=at).verdict is BREACHED
+    late = bins(*[arms(*EVEN)] * 4, arms(4_800, 10_000, 6_000, 10_000))
+    told = judged_at(one(ONCE), late, STARTS_BEFORE, at=T + HOUR + minutes * MINUTE)
+    clearest = T + HOUR if verdict is BREACHED else T + HOUR - QUARTER
+    assert told.onset == clearest
+
+
 @pytest.mark.parametrize("told", [(11, 10, 5, 10), (5, 10, 11, 10)])
 def test_more_starts_than_assignments_are_no_starts_of_one_per_user(told) -> None:
     found = once(told)

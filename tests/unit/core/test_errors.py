@@ -45,6 +45,31 @@ def both(history: Verdict, concurrent: Verdict) -> dict[str, Verdict]:
     return {"history": history, "concurrent": concurrent}
 
 
+# A deploy of somebody's trebles the errors of both arms while old cookies fade: treatment has 18 %
+# of the requests before it and 50 % after it, 1 % and then 3 % of each arm fail.
+BY_BIN = bins(arms(180, 18_000, 820, 82_000), arms(1_500, 50_000, 1_500, 50_000))
+
+
+def test_arms_that_are_alike_in_each_bin_are_alike() -> None:
+    judged = found(BY_BIN, replace(LONG, enough=False))
+    (arms_alone,) = judged.parts
+    assert (arms_alone.name, arms_alone.verdict, arms_alone.value) == ("concurrent", WITHIN, "1")
+    assert arms_alone.log_e_null == arms_alone.log_e_margin == -math.inf
+    assert arms_alone.counts == "1680 errors of 68000 requests, control: 2320 of 132000"
+
+
+def test_harm_to_all_is_not_made_the_ramps_by_cookies_that_fade() -> None:
+    late = bins(*[arms(9, 1_800, 41, 8_200)] * 8, *[arms(75, 5_000, 75, 5_000)] * 80)
+    judged = found(late)
+    assert shown(judged) == both(BREACHED, WITHIN)
+    assert not judged.attributable
+
+
+def test_errors_of_control_while_nobody_is_in_treatment_have_no_ratio() -> None:
+    judged = found(bins(arms(0, 0, 50, 900), arms(0, 300, 0, 300)))
+    assert part(judged, "concurrent").value == ""
+
+
 # --- verdicts ---
 
 # fmt: off

@@ -3,7 +3,7 @@
 Callers import from here. Logarithms are natural, and -inf is no evidence; nothing returns NaN.
 """
 
-from rampguard.core.statistics.counts import Arm, Pair
+from rampguard.core.statistics.counts import Arm, Pair, matched
 from rampguard.core.statistics.detectable import (
     HALF,
     NINE_OF_TEN,
@@ -90,6 +90,7 @@ __all__ = [
     "log_sum_exp",
     "logistic",
     "logit",
+    "matched",
     "need",
     "null_point",
     "onset_mixture",

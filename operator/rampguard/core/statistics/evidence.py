@@ -21,6 +21,7 @@ from rampguard.core.statistics.odds import (
     weighted_log,
 )
 
+ROUNDING = 1e-12  # of what was counted: so near the limit is on it, however it was worked out
 NEGLIGIBLE = 40.0  # nats: 288 windows so far below another change 12 digits of no sum
 
 
@@ -39,7 +40,7 @@ def log_e_binomial(  # noqa: PLR0913 - two counts, a null, and two knobs of the 
     effects, -inf on the allowed side of eta0. Source: Lindon, Malek 2022, arXiv:2011.03567.
     """
     total, p0 = hits + others, logistic(eta0)
-    if not side * (hits - total * p0) > 0:
+    if not side * (hits - total * p0) > ROUNDING * total:
         return NEVER
     hits, total, log1p = hits / phi, total / phi, math.log1p
     # softplus(eta0 + d) - softplus(eta0) is log1p(p0 * expm1(d)): one logarithm, and more exact.
