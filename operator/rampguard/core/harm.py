@@ -61,17 +61,24 @@ def opened(judgement: Judgement, left: Collection[str]) -> tuple[Judgement, ...]
 def is_of_the_ramp(plan: Plan, stage: Soaking, judgement: Judgement) -> bool:
     """Say whether harm can be the ramp's; what a person accepted of it says nothing of the rest."""
     named = ((f"{judgement.name}/{p.name}", p) for p in judgement.parts)
-    rest = {token: p for token, p in named if token not in stage.accepted}
+    rest = tuple(p for token, p in named if token not in stage.accepted)
     if not judgement.attributable or len(rest) == len(judgement.parts):
         return judgement.attributable
-    broken = (p for p in rest.values() if p.verdict is Verdict.BREACHED)
-    soon = any(p.onset is not None and p.onset - stage.since <= plan.tempo.caused for p in broken)
-    arms = rest.get(f"{judgement.name}/{CONCURRENT}")
-    return soon or (arms is not None and _differ(arms))
+    return caused(plan, stage, rest)
+
+
+def caused(plan: Plan, stage: Soaking, parts: Collection[Part]) -> bool:
+    """Say whether harm in parts of an ErrorRate can be the ramp's.
+
+    It can if it began soon after the change, or if the arms differ by more than chance allows.
+    Where evidence began anew, the ramp is no newer for it.
+    """
+    onsets = (p.onset for p in parts if p.verdict is Verdict.BREACHED)
+    soon = any(onset is not None and onset - stage.since <= plan.tempo.caused for onset in onsets)
+    return soon or any(p.name == CONCURRENT and _differ(p) for p in parts)
 
 
 def _differ(arms: Part) -> bool:
-    """Say whether the arms differ by more than the limit, or more than chance allows."""
     if arms.verdict is Verdict.BREACHED:
         return True
     null, bar = arms.log_e_null, arms.threshold_null

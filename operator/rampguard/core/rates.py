@@ -15,6 +15,7 @@ from rampguard.core.budget import Budget, budget
 from rampguard.core.counting import bin_size, onsets_of, windows
 from rampguard.core.durations import show_duration
 from rampguard.core.guardrails import no_data, not_applicable
+from rampguard.core.harm import CONCURRENT, caused
 from rampguard.core.model import (
     Baseline,
     Guardrail,
@@ -124,7 +125,8 @@ def judge_errors(  # noqa: PLR0913 - what judge_drop takes, and the last 120 s
     if not parts:
         return not_applicable(guardrail, "nothing to compare with at this share")
     judged = _joined(guardrail, parts, limits=(None, limit), counted=_total(bins[1]))
-    return _attributed(plan, judged, stage)
+    broken = judged.verdict is Verdict.BREACHED
+    return replace(judged, attributable=caused(plan, stage, parts)) if broken else judged
 
 
 def kill_switch(
@@ -232,7 +234,7 @@ def _error_tests(
         tests.append(_history(plan, stage, baseline, bins, limit))
     if baseline.armed and 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
         test = _error_test(
-            "concurrent",
+            CONCURRENT,
             "control",
             _matched(bins),
             _paired(bins)[0],
@@ -369,27 +371,6 @@ def _joined(
         onset=lead.onset,
         dry_run=guardrail.dry_run,
         parts=parts,
-    )
-
-
-def _attributed(plan: Plan, judged: Judgement, stage: Soaking) -> Judgement:
-    """Say whether harm can be the ramp's: shown between the arms, or begun soon after T0."""
-    broken = tuple(p for p in judged.parts if p.verdict is Verdict.BREACHED)
-    if not broken or any(p.name == "concurrent" for p in broken):
-        return judged
-    t0 = stage.since  # where evidence began anew, the ramp is no newer for it
-    soon = any(p.onset is not None and p.onset - t0 <= plan.tempo.caused for p in broken)
-    return replace(judged, attributable=soon or _arms_differ(judged.parts))
-
-
-def _arms_differ(parts: tuple[Part, ...]) -> bool:
-    """Say whether the arms differ more than chance allows, if not yet by more than the limit."""
-    return any(
-        p.name == "concurrent"
-        and p.log_e_null is not None
-        and p.threshold_null is not None
-        and p.log_e_null >= p.threshold_null
-        for p in parts
     )
 
 
