@@ -48,7 +48,7 @@ PLUGINS = (
     "pytest_cov.plugin",
 )  # those that our settings name
 QUIET = ("-q", "-s", "--tb=no", "--assert=plain", "-p", "no:cacheprovider")
-CPU_SECONDS, MEMORY = 20, 2 << 30  # of a child; a test has our own time limit too
+CPU_SECONDS, MEMORY = 60, 2 << 30  # of a child: three times what all tests need
 UNHARMED = {int(pytest.ExitCode.OK), int(pytest.ExitCode.NO_TESTS_COLLECTED)}
 
 Position = tuple[int, int]
