@@ -198,7 +198,7 @@ class Only:
         items[:] = [item for item in items if item.nodeid in self.tests]
 
 
-def in_child(run: Callable[[], int]) -> int:
+def in_child(run: Callable[[], int], seconds: int = CPU_SECONDS) -> int:
     """Return the exit code of a run in a forked child, without its output; of a signal: -n."""
     child = os.fork()
     if child:
@@ -207,7 +207,7 @@ def in_child(run: Callable[[], int]) -> int:
         null = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(null, stream)
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         os._exit(run())
     finally:
@@ -246,7 +246,7 @@ def reach() -> dict[str, dict[int, frozenset[str]]]:
     told = BUILD / "reach"
     os.environ["COVERAGE_FILE"] = str(told)
     cov = ("--cov=rampguard.core", "--cov-context=test", "--cov-report=")
-    if code := in_child(lambda: pytest.main([*QUIET, *cov, TESTS])):
+    if code := in_child(lambda: pytest.main([*QUIET, *cov, TESTS]), 10 * CPU_SECONDS):
         sys.exit(f"the tests must pass before mutants meet them: {TESTS} ended with {code}")
     data = CoverageData(str(told))
     data.read()
