@@ -1,5 +1,6 @@
 """The chart on a real cluster: installed for one namespace, uninstalled in the middle of a ramp."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 
@@ -64,3 +65,14 @@ def test_a_pod_of_the_operator_may_go_at_any_time(release: Stage) -> None:
     release.kubectl("delete", "pod", "-l", f"app.kubernetes.io/instance={RELEASE}", "--wait=false")
     release.reaches("Completed", limit=240)
     assert release.only("50")
+
+
+def test_a_record_is_replayed_by_way_of_the_operator(release: Stage) -> None:
+    """Another operator is known to the cluster, and has no pod now: it is passed over."""
+    release.apply()
+    release.reaches("Completed", limit=240)
+    replayed = release.ramp("replay", "ramp/ramp", "-o", "json")
+    assert replayed.returncode == 0, replayed.stderr
+    told = json.loads(replayed.stdout)
+    assert told["differences"] == []
+    assert told["looks"] > 5
