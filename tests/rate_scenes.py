@@ -117,9 +117,9 @@ def errors_judged(verdict: Verdict, **facts: object) -> Judgement:
         name="errors",
         type=GuardrailType.ERROR_RATE,
         verdict=verdict,
-        value="3.2",
+        value="x3.2",
         interval="[2.8, 3.6]",
-        limit="1.20 of the time before the ramp or less",
+        limit="x1.20 of the time before the ramp or less",
     )
     return replace(told, **facts)
 

@@ -322,7 +322,7 @@ def _judged(plan: Plan, stage: Soaking, test: _Test, *, parts: int) -> Part:
         verdict=_verdict(test, bounds, breached=breached),
         value=_ratio(test.counted, whole),
         interval=_interval(whole, bounds),
-        limit=f"{test.limit:.2f} of {test.against} or {'less' if test.side > 0 else 'more'}",
+        limit=f"x{test.limit:.2f} of {test.against} or {'less' if test.side > 0 else 'more'}",
         counts=_counts_text(test),
         log_e_null=log_null,
         log_e_margin=log_margin,
@@ -427,10 +427,10 @@ def _ratio(counted: Pair, compared: Pair) -> str:
     if not (counted.treatment.units > 0 and counted.control.units > 0):
         return ""
     if counted.control.hits == 0:  # no ratio to nothing
-        return f"{counted.treatment.rate:.2%} from 0%" if counted.treatment.hits else "1"
+        return f"{counted.treatment.rate:.2%} from 0%" if counted.treatment.hits else "x1"
     if not min(compared.treatment.units, compared.control.units, compared.control.hits) > 0:
         return ""  # control's hits came where there was no treatment
-    return f"{compared.treatment.rate / compared.control.rate:.3g}"
+    return f"x{compared.treatment.rate / compared.control.rate:.3g}"
 
 
 def _interval(one: Pair, bounds: Interval) -> str:
@@ -440,7 +440,7 @@ def _interval(one: Pair, bounds: Interval) -> str:
 
 
 def _number(part: Part) -> float | None:
-    return None if not part.value or "%" in part.value else float(part.value)
+    return float(part.value[1:]) if part.value.startswith("x") else None
 
 
 def _counts_text(test: _Test) -> str:

@@ -142,7 +142,7 @@ def test_harm_rolls_back_or_asks(asked, judgements, stage) -> None:
 def test_a_question_says_that_it_may_not_be_the_ramp() -> None:
     (question,) = after(LATE).state.gates
     assert question.why == (
-        "errors 3.2 [2.8, 3.6], limit 1.20 of the time before the ramp or less;"
+        "errors x3.2 [2.8, 3.6], limit x1.20 of the time before the ramp or less;"
         " it may not come from the ramp"
     )
     (plain,) = after(SOON, on_failure=HOLD).state.gates
@@ -158,7 +158,7 @@ def test_late_harm_is_told_loudly_and_once() -> None:
     first = after(LATE)
     (loud,) = told(first, Reason.GUARDRAIL_BREACHED)
     assert loud.warning
-    assert loud.message.startswith("errors breached: 3.2")
+    assert loud.message.startswith("errors breached: x3.2")
     again = watched(plan(guardrails=(ERRORS, SHARE)), look_at(11 * HOUR, LATE), was=first.state)
     assert told(again, Reason.GUARDRAIL_BREACHED) == ()
     assert again.state.gates == first.state.gates

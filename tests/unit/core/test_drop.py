@@ -196,8 +196,8 @@ def test_onsets_of_a_soak_that_began_anew_are_dated_from_there() -> None:
 def test_a_judgement_says_value_interval_limit_and_counts() -> None:
     found = many(arms(1230, 2510, 1500, 2490))
     drop = part(found, "drop")
-    assert found.value == "0.813"
-    assert found.limit == "0.95 of control or more"
+    assert found.value == "x0.813"
+    assert found.limit == "x0.95 of control or more"
     assert found.why == "drop: 1230 starts of 2510 assignments, control: 1500 of 2490"
     assert (found.number, found.limits, found.counted) == (0.813, (0.95, None), 5000)
     assert (drop.value, drop.interval, drop.limit) == (found.value, found.interval, found.limit)

@@ -53,7 +53,7 @@ BY_BIN = bins(arms(180, 18_000, 820, 82_000), arms(1_500, 50_000, 1_500, 50_000)
 def test_arms_that_are_alike_in_each_bin_are_alike() -> None:
     judged = found(BY_BIN, replace(LONG, enough=False))
     (arms_alone,) = judged.parts
-    assert (arms_alone.name, arms_alone.verdict, arms_alone.value) == ("concurrent", WITHIN, "1")
+    assert (arms_alone.name, arms_alone.verdict, arms_alone.value) == ("concurrent", WITHIN, "x1")
     assert arms_alone.log_e_null == arms_alone.log_e_margin == -math.inf
     assert arms_alone.counts == "1680 errors of 68000 requests, control: 2320 of 132000"
 
@@ -288,7 +288,7 @@ def test_a_new_baseline_is_what_ran_since_the_change() -> None:
     counts = bins(*[BEFORE] * 4, *[CHANGED] * 4, *[CHANGED] * 4)
     history = part(found(counts, stage=ANEW), "history")
     assert history.counts == "400 errors of 40000 requests, the new baseline: 400 of 40000"
-    assert history.value == "1"
+    assert history.value == "x1"
     assert history.marks == ("baseline of 1h",)
 
 
@@ -364,8 +364,8 @@ def test_what_a_comparison_lacks_is_told(before: Baseline, marks: dict) -> None:
 
 def test_a_judgement_says_limit_and_counts() -> None:
     judged = found(bins(arms(30, 3_000, 33, 4_200)), ERRORS_BEFORE)
-    assert judged.limit == "1.20 of the time before the ramp or less"
-    assert part(judged, "concurrent").limit == "1.20 of control or less"
+    assert judged.limit == "x1.20 of the time before the ramp or less"
+    assert part(judged, "concurrent").limit == "x1.20 of control or less"
     assert (judged.number, judged.limits, judged.counted) == (1.75, (None, 1.2), 7_200)
 
 
@@ -373,7 +373,7 @@ def test_a_judgement_says_limit_and_counts() -> None:
     ("counts", "value", "number"),
     [
         (bins(arms(5, 10, 0, 10)), "50.00% from 0%", None),
-        (bins(arms(0, 10, 5, 10)), "0", 0.0),
+        (bins(arms(0, 10, 5, 10)), "x0", 0.0),
         (bins(arms(0, 0, 5, 10)), "", None),
     ],
 )
