@@ -65,27 +65,30 @@ def judge_exposure(plan: Plan, step: int, guardrail: Guardrail, evidence: Eviden
     null, margin = spent.null(len(sides)), spent.margin(len(sides))
     harm = [p for p in proofs if p.null >= null and p.margin >= margin]
     worse = max(proofs, key=lambda p: p.margin)
-    bounds = share_interval(since[0].treatment, since[0].control, spent.level)
+    # Of a breach the window is shown in which it is clearest.
+    clearest = worse.onset if harm else 0
+    shown = since[clearest]
+    bounds = share_interval(shown.treatment, shown.control, spent.level)
     if harm:
         verdict = Verdict.BREACHED
     elif low <= bounds.low and bounds.high <= high:
         verdict = Verdict.WITHIN_TOLERANCE
     else:
         verdict = Verdict.INCONCLUSIVE
-    total = since[0].total
-    onset = _onset(plan, step, evidence, worse.onset) if harm else None
-    shown = Part(
+    total = shown.total
+    onset = _onset(plan, step, evidence, clearest) if harm else None
+    part = Part(
         name=worse.name,
         verdict=verdict,
-        value=_percent(since[0].treatment / total) if total else "",
+        value=_percent(shown.treatment / total) if total else "",
         interval=f"[{_percent(bounds.low)}, {_percent(bounds.high)}]" if total else "",
         limit=f"{_points(max(low, 0))} .. {_points(min(high, 1))}",
-        counts=_counts_text(since[0]),
+        counts=_counts_text(shown),
         log_e_null=worse.null,
         log_e_margin=worse.margin,
         threshold_null=null,
         threshold_margin=margin,
-        could_see=_could_see(total, p0, tolerance / 100, null=null, margin=margin),
+        could_see=_could_see(since[0].total, p0, tolerance / 100, null=null, margin=margin),
         onset=onset,
         marks=tuple(_cookies(windows(one)[0], since[0]) for one in every if total),
     )
@@ -93,21 +96,21 @@ def judge_exposure(plan: Plan, step: int, guardrail: Guardrail, evidence: Eviden
         name=guardrail.name,
         type=guardrail.type,
         verdict=verdict,
-        value=shown.value,
-        interval=shown.interval,
-        limit=shown.limit,
-        why=_exposure_why(verdict, since[0], p0),
-        number=since[0].treatment / total if total else None,
+        value=part.value,
+        interval=part.interval,
+        limit=part.limit,
+        why=_exposure_why(verdict, shown, p0),
+        number=shown.treatment / total if total else None,
         limits=(max(low, 0.0), min(high, 1.0)),
-        counted=total,
+        counted=since[0].total,
         log_e_null=worse.null,
         log_e_margin=worse.margin,
         threshold_null=null,
         threshold_margin=margin,
-        could_see=shown.could_see,
+        could_see=part.could_see,
         onset=onset,
         dry_run=guardrail.dry_run,
-        parts=(shown,),
+        parts=(part,),
     )
 
 

@@ -56,8 +56,8 @@ Kernel = Callable[[Pair, float], float]  # counts of both sides and the ratio at
 class _Test:
     """One part of a guardrail before it is judged. control of a pair may be history.
 
-    windows[i]: what is compared, from the onset i to now; began: the instant of the first onset.
-    counted: what was counted since then. ripe: how old a window must be to say anything.
+    windows[i]: what is compared, from the onset i to now; counted[i]: what was counted in it.
+    began: the instant of the first onset. ripe: how old a window must be to say anything.
     """
 
     name: str
@@ -65,7 +65,7 @@ class _Test:
     side: int  # 1: too many, -1: too few
     limit: float  # the ratio at the edge of what is allowed
     windows: tuple[Pair, ...]
-    counted: Pair
+    counted: tuple[Pair, ...]
     kernel: Kernel
     interval: Callable[[Pair, float], Interval]
     could_see: Callable[[Pair, Demand], float]
@@ -180,7 +180,7 @@ def _counts(stage: Soaking, since: tuple[Pair, ...], limit: float, baseline: Bas
         side=-1,
         limit=limit,
         windows=since,
-        counted=since[0],
+        counted=since,
         kernel=kernel,
         interval=lambda one, alpha: ratio_interval(one.treatment, one.control, alpha, phi=phi),
         could_see=lambda one, demand: _ratio_seen(one, limit, -1, demand),
@@ -210,7 +210,7 @@ def _once(
         side=-1,
         limit=limit,
         windows=since,
-        counted=since[0],
+        counted=since,
         kernel=kernel,
         interval=lambda one, alpha: two_sample_ratio(one.treatment, one.control, guess, alpha),
         could_see=could_see,
@@ -237,7 +237,7 @@ def _error_tests(
             CONCURRENT,
             "control",
             _matched(bins),
-            _paired(bins)[0],
+            _paired(bins),
             limit=limit,
             phi=baseline.phi_arms,
             began=stage.evidence.t0,
@@ -264,7 +264,7 @@ def _history(
     began = t0 + skipped * size
     name = "the new baseline" if told else "the time before the ramp"
     test = _error_test(
-        "history", name, since, since[0], limit=limit, phi=before.phi_history, began=began
+        "history", name, since, since, limit=limit, phi=before.phi_history, began=began
     )
     short = (f"baseline of {show_duration(before.span)}",) if before.span < WINDOW else ()
     return replace(test, marks=short)
@@ -274,7 +274,7 @@ def _error_test(  # noqa: PLR0913 - the two parts of ErrorRate differ in these
     name: str,
     against: str,
     since: tuple[Pair, ...],
-    told: Pair,
+    told: tuple[Pair, ...],
     *,
     limit: float,
     phi: Phi,
@@ -304,7 +304,11 @@ def _error_test(  # noqa: PLR0913 - the two parts of ErrorRate differ in these
 
 
 def _judged(plan: Plan, stage: Soaking, test: _Test, *, parts: int) -> Part:
-    """Judge one part by the two-level rule, over all onsets."""
+    """Judge one part by the two-level rule, over all onsets.
+
+    Of a breach the window is shown in which it is clearest: since T0 harm that began late may
+    still look small. The bounds are not widened for that choice; the verdict pays for it.
+    """
     spent: Budget = budget(plan)
     null, margin = spent.null(parts), spent.margin(parts)
     count = max(len(test.windows), onsets_of(plan, stage.step, stage.evidence))
@@ -312,18 +316,18 @@ def _judged(plan: Plan, stage: Soaking, test: _Test, *, parts: int) -> Part:
     margins = test.log_e(test.limit, size, now)
     log_margin = onset_mixture(margins, count)
     log_null = onset_mixture(test.log_e(1.0, size, now), count)
-    whole = test.windows[0]
-    bounds = test.interval(whole, spent.level / parts)
     breached = log_null >= null and log_margin >= margin
-    clearest = max(range(len(margins)), key=margins.__getitem__)
-    seen = test.could_see(whole, Demand(null=null, margin=margin, phi=test.phi.value))
+    clearest = max(range(len(margins)), key=margins.__getitem__) if breached else 0
+    shown, raw = test.windows[clearest], test.counted[clearest]
+    bounds = test.interval(shown, spent.level / parts)
+    seen = test.could_see(test.windows[0], Demand(null=null, margin=margin, phi=test.phi.value))
     return Part(
         name=test.name,
         verdict=_verdict(test, bounds, breached=breached),
-        value=_ratio(test.counted, whole),
-        interval=_interval(whole, bounds),
+        value=_ratio(raw, shown),
+        interval=_interval(shown, bounds),
         limit=f"x{test.limit:.2f} of {test.against} or {'less' if test.side > 0 else 'more'}",
-        counts=_counts_text(test),
+        counts=_counts_text(test, raw),
         log_e_null=log_null,
         log_e_margin=log_margin,
         threshold_null=null,
@@ -443,9 +447,9 @@ def _number(part: Part) -> float | None:
     return float(part.value[1:]) if part.value.startswith("x") else None
 
 
-def _counts_text(test: _Test) -> str:
+def _counts_text(test: _Test, counted: Pair) -> str:
     hits, units = test.what
-    treated, control = test.counted.treatment, test.counted.control
+    treated, control = counted.treatment, counted.control
     told = f"{treated.hits:.0f} {hits} of {treated.units:.0f} {units}"
     return f"{told}, {test.against}: {control.hits:.0f} of {control.units:.0f}"
 

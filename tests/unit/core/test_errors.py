@@ -331,9 +331,18 @@ def test_a_new_baseline_takes_whole_bins_only(since, until, told) -> None:
     ("until", "after"), [(60, "16 errors"), (59, "16 errors"), (61, "0 errors"), (45, "24 errors")]
 )
 def test_no_bin_is_in_a_new_baseline_and_compared_with_it(until: int, after: str) -> None:
-    counts = unlabelled(*((2**i, 1_000) for i in range(5)))
+    counts = unlabelled(*((2**i, 1_000 * 2**i) for i in range(5)))
     stage = soaking(rebased=Rebased(T, T + until * MINUTE))
     assert part(found(counts, UNARMED, stage=stage), "history").counts.startswith(after)
+
+
+def test_of_a_breach_the_window_is_shown_in_which_it_is_clearest() -> None:
+    """Since T0 errors are up by 2 % only."""
+    late = bins(*[arms(500, 100_000, 500, 100_000)] * 8, arms(65, 3_000, 15, 3_000))
+    told = part(found(late), "concurrent")
+    assert (told.verdict, told.value) == (BREACHED, "x4.33")
+    assert told.counts == "65 errors of 3000 requests, control: 15 of 3000"
+    assert told.onset == T + 8 * QUARTER
 
 
 def test_a_new_baseline_keeps_phi() -> None:

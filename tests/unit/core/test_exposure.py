@@ -215,9 +215,16 @@ def test_the_arms_are_a_control_for_one_another_so_harm_is_always_the_ramps() ->
 
 
 def test_the_interval_and_the_value_are_of_the_whole_soak() -> None:
-    found = at(50, 5, (500, 500), (0, 1_000))
-    assert found.value == "25.0%"
+    found = at(50, 5, (500, 500), (480, 520))
+    assert (found.value, found.interval) == ("49.0%", at(50, 5, (980, 1_020)).interval)
     assert found.counted == 2_000
+
+
+def test_those_of_a_breach_are_of_the_window_in_which_it_is_clearest() -> None:
+    found = at(50, 5, (5_000, 5_000), (100, 300))
+    assert (found.verdict, found.value) == (Verdict.BREACHED, "25.0%")
+    assert found.why == "100 of 400 new assignments went to treatment, 50% should have"
+    assert found.counted == 10_400
 
 
 def test_the_evidence_of_one_bin_is_half_its_own() -> None:
