@@ -229,7 +229,8 @@ def _gitops(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
 def _signals(seen: Observation) -> Iterator[_Fact]:
     if seen.signals is None:
         return
-    text = "; ".join(seen.signals) or "every deciding guardrail was judged once at the value before"
+    ready = "every deciding guardrail was judged once at the value before"
+    text = "; ".join(seen.signals or (ready, *seen.unread))
     reason = Reason.SIGNALS_MISSING if seen.signals else Reason.READY
     yield _Fact(ConditionType.SIGNALS_READY, not seen.signals, reason, text)
 

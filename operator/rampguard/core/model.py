@@ -700,6 +700,7 @@ class Observation:
     signals: tuple[str, ...] | None = None  # missing signals; None: not asked, (): all there
     baselines: tuple[Baseline, ...] = ()  # taken with the signals
     exporters: tuple[tuple[str, tuple[str, ...]], ...] = ()  # seen with the signals
+    unread: tuple[str, ...] = ()  # why dry runs have no baseline
     kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
     namespace_deleting: bool = False

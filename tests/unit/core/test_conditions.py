@@ -48,6 +48,7 @@ from scenes import (
     soaking,
     stamp,
     state,
+    told,
     workload,
 )
 
@@ -394,6 +395,17 @@ def test_a_dry_run_is_no_part_of_what_passes() -> None:
     found = by_type(after, ConditionType.GUARDRAILS_PASSING)
     assert found.status == "True"
     assert found.message == "1 of 1 guardrails are proven to be within tolerance"
+
+
+def test_a_dry_run_without_a_baseline_is_told_at_the_start() -> None:
+    """It never blocks, so nobody would look for it."""
+    why = "errors (dry run): the time before the ramp cannot be read: timeout"
+    saw = before(unread=(why,))
+    after, _ = shown(plan(), State(), saw)
+    assert by_type(after, ConditionType.SIGNALS_READY).status == "True"
+    assert by_type(after, ConditionType.SIGNALS_READY).message.endswith(f"before; {why}")
+    (passed,) = told(decide(plan(), State(), saw), Reason.PREFLIGHT_PASSED)
+    assert passed.message.endswith(f"every signal is there; {why}")
 
 
 # --- times and memory

@@ -24,8 +24,8 @@ from rampguard.core.model import (
 from rampguard.core.plan import Plan
 from rampguard.engine.counters import Counters, Pods
 from rampguard.engine.looks import take_looks
-from rampguard.engine.signals import kills, signals
-from rampguard.ports import Rules, World
+from rampguard.engine.signals import UNREAD, Signals, kills, signals
+from rampguard.ports import Rules, Unavailable, World
 from scenes import DAY, HOUR, MINUTE, SECOND, SHARE, SPEED, T, applying, plan, soaking
 
 COUNTER, P95 = "assignments_total", PromQL("p95")
@@ -583,8 +583,7 @@ async def test_a_threshold_asks_the_source_of_the_ramp(world, metrics):
 
 async def missing(world: World, of: Plan = BOTH) -> tuple[str, ...]:
     world.clock.advance(MINUTE)
-    told, _, _ = await signals(of, world, PODS)
-    return told
+    return (await signals(of, world, PODS)).missing
 
 
 async def test_with_every_signal_nothing_is_missing(world):
@@ -650,23 +649,23 @@ async def ask_signals(
     world: World, of: Plan = ONLY_RATES
 ) -> tuple[tuple[str, ...], tuple[Baseline, ...]]:
     world.clock.advance(DAY + MINUTE)
-    told, baselines, _ = await signals(of, world, PODS)
-    return told, baselines
+    found = await signals(of, world, PODS)
+    return found.missing, found.baselines
 
 
 async def test_who_exports_what_is_noted_with_the_signals(world, metrics):
     serve_all(metrics)
     world.clock.advance(DAY + MINUTE)
-    _, _, exporters = await signals(MANY, world, PODS)
+    exporters = (await signals(MANY, world, PODS)).exporters
     assert dict(exporters) == dict.fromkeys((COUNTER, STARTS, ERRORS, REQUESTS), ("api",))
 
 
 async def test_without_all_signals_nobody_is_noted(world, metrics):
     metrics.mood = Mood.SILENT
     world.clock.advance(MINUTE)
-    missing, _, exporters = await signals(BOTH, world, PODS)
-    assert missing
-    assert exporters == ()
+    found = await signals(BOTH, world, PODS)
+    assert found.missing
+    assert found.exporters == ()
 
 
 async def test_a_dry_run_that_is_no_number_does_not_hinder_the_start(world, metrics):
@@ -680,7 +679,7 @@ async def test_a_dry_run_that_is_no_number_does_not_hinder_the_start(world, metr
     metrics.instant = instant
     world.clock.advance(MINUTE)
     quiet = plan(guardrails=(replace(SHARE, dry_run=True), SPEED))
-    assert await signals(quiet, world, PODS) == ((), (), ((COUNTER, ("api",)),))
+    assert await signals(quiet, world, PODS) == Signals(exporters=((COUNTER, ("api",)),))
 
 
 async def test_a_dry_run_that_only_another_app_counts_is_blind_alone(world, metrics):
@@ -770,7 +769,7 @@ async def test_errors_without_arms_and_without_history_have_nothing_to_compare_w
     metrics.count(REQUESTS, 10.0, **place)
     metrics.count(ERRORS, 0.1, **place)
     world.clock.advance(30 * MINUTE)
-    (why,), _, _ = await signals(plan(guardrails=(RATE,)), world, PODS)
+    (why,) = (await signals(plan(guardrails=(RATE,)), world, PODS)).missing
     assert why.startswith("errors: neither a label of the arm on the requests nor 1h of history")
     assert why.endswith(f"({asked(world, ERRORS)})")
 
@@ -794,8 +793,71 @@ async def test_a_kill_switch_too_near_to_what_is_usual_is_a_missing_signal(world
 async def test_a_history_that_cannot_be_read_is_a_missing_signal(world, metrics, mood, why):
     serve_all(metrics)
     metrics.mood = mood
-    told = f"the time before the ramp cannot be read: {why}"
-    assert await ask_signals(world) == ((told,), ())
+    told, baselines = await ask_signals(world)
+    assert told[0] == f"starts: {UNREAD}: {why} ({asked(world, STARTS)})"
+    assert [one.split(":")[0] for one in told] == ["starts", "errors"]
+    assert baselines == ()
+
+
+def rewrite(metrics: FakeMetrics, counter: str, value: Callable[[float], float]) -> None:
+    """Let every value of a counter over a range be another."""
+    real = metrics.span
+
+    async def span(source, query, *asked):
+        found = await real(source, query, *asked)
+        if counter not in query:
+            return found
+        return tuple(replace(s, points=tuple((t, value(v)) for t, v in s.points)) for s in found)
+
+    metrics.span = span
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (lambda v: float("nan"), "a counter of starts_total is NaN or infinite"),
+        (lambda v: v * 2.0**53, "a counter of starts_total is beyond 2^53"),
+        (lambda v: v if v > 9000 else v // 75 * 5e-324, "its counts are too small to compare with"),
+    ],
+    ids=["not a number", "huge", "tiny"],
+)
+async def test_the_past_of_a_dry_run_does_not_hinder_the_start(world, metrics, value, why):
+    """It is told, and the deciding guardrails have their baselines all the same."""
+    serve_all(metrics)
+    rewrite(metrics, STARTS, value)
+    quiet = replace(DROP, dry_run=True)
+    world.clock.advance(DAY + MINUTE)
+    found = await signals(plan(guardrails=(quiet, RATE)), world, PODS)
+    assert found.missing == ()
+    assert [one.guardrail for one in found.baselines] == ["errors"]
+    (told,) = found.unread
+    assert told.startswith(f"starts (dry run): {UNREAD}: {why}")
+    (deciding,) = (await signals(plan(guardrails=(DROP, RATE)), world, PODS)).missing
+    assert deciding.startswith(f"starts: {UNREAD}: {why}")
+
+
+async def test_a_dry_run_that_is_not_answered_does_not_hinder_the_start(world, metrics):
+    """Nothing that only it counts is asked for in vain; what others count is."""
+    serve_all(metrics)
+    for name in ("span", "instant"):
+        _refuse(metrics, name, STARTS)
+    world.clock.advance(DAY + MINUTE)
+    quiet = replace(DROP, dry_run=True)
+    found = await signals(plan(guardrails=(quiet, RATE)), world, PODS)
+    assert found.missing == ()
+    assert found.unread == (f"starts (dry run): {UNREAD}: too heavy",)
+    assert dict(found.exporters) == dict.fromkeys((COUNTER, ERRORS, REQUESTS), ("api",))
+
+
+def _refuse(metrics: FakeMetrics, name: str, counter: str) -> None:
+    real = getattr(metrics, name)
+
+    async def refusing(source, query, *asked):
+        if counter in query:
+            raise Unavailable("too heavy")
+        return await real(source, query, *asked)
+
+    setattr(metrics, name, refusing)
 
 
 async def test_a_dry_run_of_a_rate_needs_no_signal_and_learns_all_the_same(world, metrics):
@@ -815,14 +877,15 @@ async def test_a_kill_switch_that_fires_already_is_not_the_ramps(world, metrics)
     world.clock.advance(170 * SECOND)
     fail(metrics, 0.0)
     only_errors = plan(guardrails=(RATE,), soak=DAY)
-    (why,), baselines, exporters = await signals(only_errors, world, PODS)
+    found = await signals(only_errors, world, PODS)
+    (why,) = found.missing
     told = "errors: 50.5% is beyond the kill-switch already, 10.9% of all requests or less"
     assert why == f"{told} ({asked(world, ERRORS)})"
-    assert exporters == ()
+    assert found.exporters == ()
     write = applying(since=world.clock.now())
     for n in range(1, 9):
         world.clock.advance(30 * SECOND)
-        assert await kills(only_errors, write, baselines, world, PODS) == (), n
+        assert await kills(only_errors, write, found.baselines, world, PODS) == (), n
 
 
 # --- kill-switches while a value is being written
