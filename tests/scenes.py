@@ -132,7 +132,13 @@ STARTED = State(started_at=T, originals=ORIGINALS, seq=1)
 
 
 def applying(step: int = 0, **facts: object) -> Applying:
-    told = Applying(since=T, step=step, progress=Progress(began=T, grew=T))
+    """Return a write that every target is seen to carry."""
+    told = Applying(
+        since=T,
+        step=step,
+        progress=Progress(began=T, grew=T),
+        written=tuple(o.target for o in ORIGINALS),
+    )
     return replace(told, **facts)
 
 

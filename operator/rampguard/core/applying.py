@@ -48,13 +48,11 @@ def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> De
         refused = Because(Reason.WRITE_REFUSED, "; ".join(seen.refusals))
         return roll_back(plan, state, seen, refused)
     writes = tuple(w for p in places if (w := missing_write(plan, p)) is not None)
+    written = carried(places, stage.written)
     # The pods' time begins with the write: we may have been away between intent and write.
-    began = Progress(began=seen.now, grew=seen.now) if writes else stage.progress
-    stage = replace(
-        stage,
-        written=carried(places, stage.written),
-        progress=grown(began, proven_pods(seen), seen.now),
-    )
+    just_now = writes or written != stage.written
+    began = Progress(began=seen.now, grew=seen.now) if just_now else stage.progress
+    stage = replace(stage, written=written, progress=grown(began, proven_pods(seen), seen.now))
     stage = replace(stage, killed=_latched(stage, seen))
     state = replace(state, stage=stage)
     if stage.killed:

@@ -146,10 +146,10 @@ ARROWS: dict[str, Arrow] = {
         To(Applying, Reason.APPLYING, UP)),
     # --- applying
     "a write that is missing is made": (
-        plan(), state(applying()), seen(workload(value=50), workload("worker", 10)),
+        plan(), state(applying(written=())), seen(workload(value=50), workload("worker", 10)),
         To(Applying, Reason.APPLYING, (("worker", "50"),))),
     "a change-cause of somebody's is no write of ours": (
-        plan(), state(applying()),
+        plan(), state(applying(written=())),
         seen(workload(value=50), workload("worker", 10, cause="released by hand")),
         To(Applying, Reason.APPLYING, (("worker", "50"),))),
     "pods that lag are waited for": (
@@ -221,7 +221,8 @@ ARROWS: dict[str, Arrow] = {
         plan(abort=Leave.ROLLBACK), state(applying()), seen(),
         To(RollingBack, Reason.ROLLING_BACK, DOWN)),
     "a pause does not leave a transaction half done": (
-        plan(paused=True), state(applying()), seen(workload(value=50), workload("worker", 10)),
+        plan(paused=True), state(applying(written=())),
+        seen(workload(value=50), workload("worker", 10)),
         To(Applying, Reason.APPLYING, (("worker", "50"),))),
     # --- soaking
     "a soak goes on": (

@@ -239,7 +239,7 @@ def test_no_more_is_written_while_a_person_is_asked() -> None:
     our = plan(guardrails=(ERRORS,), on_failure=HOLD)
     both = (pair()[0], pair(10)[1])
     saw = seen(*both, kills=(FIRED,))
-    assert decide(our, state(applying()), saw).actions == ()
+    assert decide(our, state(applying(written=())), saw).actions == ()
 
 
 @pytest.mark.parametrize("proven", [False, True], ids=["not proven", "proven"])
