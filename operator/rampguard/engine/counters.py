@@ -308,14 +308,15 @@ async def lately(  # noqa: PLR0913 - of what, until when, since when at the earl
 ) -> dict[PromQL, tuple[Reading, Reading]]:
     """Return what each selector counted in the 120 s up to an instant, and to the look before.
 
-    began: nothing from before it counts; without two looks since then nothing is told.
+    began: nothing from before it counts; without two looks since then nothing is told. A selector
+    whose counters are no numbers is left out. Raises Unavailable, Refused.
     """
     names, look = tuple(selectors), plan.tempo.look
     since = max(at - KILL_SPAN - look, began)
     if at - since < 2 * look:
         return {}
     found = await asyncio.gather(
-        *(Counters(plan, one, world, pods).grown(since, at, since) for one in names)
+        *(_grown(Counters(plan, one, world, pods), since, at, since) for one in names)
     )
     return {
         name: (
@@ -323,6 +324,7 @@ async def lately(  # noqa: PLR0913 - of what, until when, since when at the earl
             summed(told, plan.ask.arms, since, at - look),
         )
         for name, told in zip(names, found, strict=True)
+        if not isinstance(told, str)
     }
 
 

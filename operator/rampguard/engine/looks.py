@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -109,14 +109,14 @@ class _Looker:
         return await count(self.plan, self.stage, until, self.world, self.pods)
 
     async def _recent(self, at: datetime) -> tuple[tuple[Reading, Reading], ...]:
-        errors = _switched(self.plan)
-        if not errors:
+        names = tuple(dict.fromkeys(one for both in _switches(self.plan) for one in both))
+        if not names:
             return ()
         began = self.stage.evidence.t0
-        try:
-            told = await lately(self.plan, errors, at, self.world, self.pods, began=began)
-        except NothingSeenError:
-            return ()
+        told = await lately(self.plan, names, at, self.world, self.pods, began=began)
+        for errors, requests in _switches(self.plan):
+            if requests not in told:  # errors of unknown requests fire nothing
+                told.pop(errors, None)
         nothing = (Reading(), Reading())
         return tuple(told.get(one.selector, nothing) for one in self.plan.families)
 
@@ -205,11 +205,12 @@ def needs(
     return told
 
 
-def _switched(plan: Plan) -> tuple[PromQL, ...]:
-    """Return the selectors that kill-switches look at."""
-    rules = (one for one in plan.ask.guardrails if one.type is GuardrailType.ERROR_RATE)
-    found = (f.selector for one in rules for f in families_of(plan.ask, one, plan.tempo))
-    return tuple(dict.fromkeys(found))
+def _switches(plan: Plan) -> Iterator[tuple[PromQL, PromQL]]:
+    """Yield the selectors that kill-switches look at: of errors, and of their requests."""
+    for rule in plan.ask.guardrails:
+        if rule.type is GuardrailType.ERROR_RATE:
+            errors, requests = families_of(plan.ask, rule, plan.tempo)
+            yield errors.selector, requests.selector
 
 
 async def points(

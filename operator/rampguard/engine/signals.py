@@ -167,6 +167,8 @@ async def _fires(  # noqa: PLR0913 - as _signal
     names = _selectors(plan, guardrail)
     began = at - KILL_SPAN - plan.tempo.look
     told = await lately(plan, names, at, world, pods, began=began)
+    if unknown := next((s for s in names if s not in told), None):
+        return f"the last minutes of {unknown} cannot be read: it holds what is no count"
     fired = killed_by(guardrail, baseline, [told[s] for s in names], at)
     return f"{fired.value} is beyond the kill-switch already, {fired.limit}" if fired else ""
 
@@ -191,15 +193,12 @@ async def kills(
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
             told = await lately(plan, names, at, world, pods, began=stage.since)
-    except (NothingSeenError, Unavailable, Refused, TimeoutError):
+    except (Unavailable, Refused, TimeoutError):
         return ()
     found = (
-        ()
-        if not told
-        else (
-            killed_by(one, known[one.name], [told[s] for s in _selectors(plan, one)], at)
-            for one in rules
-        )
+        killed_by(one, known[one.name], [told[s] for s in _selectors(plan, one)], at)
+        for one in rules
+        if told.keys() >= set(_selectors(plan, one))
     )
     return tuple(one for one in found if one is not None)
 

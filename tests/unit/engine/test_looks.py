@@ -438,6 +438,44 @@ async def test_a_kill_switch_fires_in_a_soak_at_the_second_look(world, metrics):
     assert "kill-switch" in [part.name for part in twice.parts]
 
 
+OTHER = "other_errors_total"
+TWO = plan(guardrails=(RATE, replace(RATE, name="other", metric=PromQL(OTHER), dry_run=True)))
+
+
+def spoil(metrics: FakeMetrics, counter: str, at: datetime) -> None:
+    """Let a counter be no number at one instant."""
+    rewrite(metrics, counter, lambda when, value: float("nan") if when == at else value)
+
+
+async def test_a_dry_run_that_is_no_number_disarms_no_kill_switch(world, metrics):
+    serve_all(metrics)
+    place = {"namespace": "app", "instance": "api-1-a", "pod": "api-1-a"}
+    metrics.count(OTHER, 0.01, variant="list", **place)
+    world.clock.advance(HOUR)
+    fail(metrics, 5.0)
+    spoil(metrics, OTHER, T + HOUR)
+    errors, _ = (await look(world, HOUR + MINUTE, TWO, baselines=KNOWN)).judgements
+    assert "kill-switch" in [part.name for part in errors.parts]
+    (fired,) = await kills(TWO, applying(since=T), KNOWN, world, PODS)
+    assert fired.name == "errors"
+
+
+async def test_errors_of_unknown_requests_fire_nothing(world, metrics):
+    """The evidence begins after the instant that is no number, the two minutes before it."""
+    place = {"namespace": "app", "instance": "api-1-a", "pod": "api-1-a"}
+    for arm in ("tree", "list"):
+        metrics.count(REQUESTS, 50.0, variant=arm, **place)
+        metrics.count(ERRORS, 0.5, variant=arm, **place)
+    world.clock.advance(HOUR)
+    spoil(metrics, REQUESTS, T + HOUR - MINUTE)
+    begun = Evidence(t0=T, counted_to=T + HOUR - 30 * SECOND)
+    of = plan(guardrails=(RATE,))
+    found = await look(world, HOUR, of, soaking(evidence=begun), KNOWN)
+    assert "kill-switch" not in [part.name for part in only(found).parts]
+    assert only(found).verdict is not BLIND
+    assert await killing(world, HOUR, of) == ()
+
+
 def fail(metrics: FakeMetrics, rate: float) -> None:
     """Let so many requests of treatment fail in a second from now on."""
     for one in metrics.counters.values():
@@ -799,7 +837,7 @@ async def test_a_history_that_cannot_be_read_is_a_missing_signal(world, metrics,
     assert baselines == ()
 
 
-def rewrite(metrics: FakeMetrics, counter: str, value: Callable[[float], float]) -> None:
+def rewrite(metrics: FakeMetrics, counter: str, value: Callable[[datetime, float], float]) -> None:
     """Let every value of a counter over a range be another."""
     real = metrics.span
 
@@ -807,7 +845,7 @@ def rewrite(metrics: FakeMetrics, counter: str, value: Callable[[float], float])
         found = await real(source, query, *asked)
         if counter not in query:
             return found
-        return tuple(replace(s, points=tuple((t, value(v)) for t, v in s.points)) for s in found)
+        return tuple(replace(s, points=tuple((t, value(t, v)) for t, v in s.points)) for s in found)
 
     metrics.span = span
 
@@ -815,9 +853,12 @@ def rewrite(metrics: FakeMetrics, counter: str, value: Callable[[float], float])
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (lambda v: float("nan"), "a counter of starts_total is NaN or infinite"),
-        (lambda v: v * 2.0**53, "a counter of starts_total is beyond 2^53"),
-        (lambda v: v if v > 9000 else v // 75 * 5e-324, "its counts are too small to compare with"),
+        (lambda _, v: float("nan"), "a counter of starts_total is NaN or infinite"),
+        (lambda _, v: v * 2.0**53, "a counter of starts_total is beyond 2^53"),
+        (
+            lambda _, v: v if v > 9000 else v // 75 * 5e-324,
+            "its counts are too small to compare with",
+        ),
     ],
     ids=["not a number", "huge", "tiny"],
 )
@@ -886,6 +927,15 @@ async def test_a_kill_switch_that_fires_already_is_not_the_ramps(world, metrics)
     for n in range(1, 9):
         world.clock.advance(30 * SECOND)
         assert await kills(only_errors, write, found.baselines, world, PODS) == (), n
+
+
+async def test_a_kill_switch_that_cannot_see_the_last_minutes_is_a_missing_signal(world, metrics):
+    serve_all(metrics)
+    world.clock.advance(DAY + MINUTE)
+    spoil(metrics, ERRORS, world.clock.now() - 45 * SECOND)
+    (why,) = (await signals(plan(guardrails=(RATE,)), world, PODS)).missing
+    told = "errors: the last minutes of errors_total cannot be read: it holds what is no count"
+    assert why == f"{told} ({asked(world, ERRORS)})"
 
 
 # --- kill-switches while a value is being written
