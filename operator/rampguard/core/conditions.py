@@ -419,6 +419,7 @@ def _findings(plan: Plan, state: State) -> str:
         )
         if verdict in have
     ]
+    parts += [f"{state.unrecorded} more breaches not recorded"] if state.unrecorded else []
     return ", ".join(parts)
 
 

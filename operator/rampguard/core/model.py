@@ -574,6 +574,7 @@ class State:
     voided: tuple[str, ...] = ()  # gates whose question fell away
     abort: Leave | None = None  # latched when seen; None: not asked
     findings: tuple[Finding, ...] = ()
+    unrecorded: int = 0  # breaches for which there was no room among the findings
     rollback: RollbackRecord | None = None  # None: no rollback began
     soaked: Soaked | None = None  # the last soak that is over; None: none is
     blind_total: timedelta = timedelta(0)  # over all soaks that ended

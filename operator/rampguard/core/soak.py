@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rampguard.core.applying import (
     HELD,
@@ -20,6 +20,8 @@ from rampguard.core.applying import (
 )
 from rampguard.core.baseline import effective, is_whole, longer, taken_anew
 from rampguard.core.durations import show_duration
+from rampguard.core.findings import as_note, finding, has_room
+from rampguard.core.findings import evidence_text as evidence_text  # noqa: PLC0414 - for benchmarks
 from rampguard.core.guardrails import worst
 from rampguard.core.harm import (
     as_latched,
@@ -60,16 +62,12 @@ from rampguard.core.moves import (
     was_approved,
     without_gate,
 )
-from rampguard.core.parts import part_text
 from rampguard.core.plan import Plan, due_findings, soak_end, until_next_look
 from rampguard.core.preflight import step_preflight
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
 from rampguard.core.start import apply_step
 from rampguard.core.targets import advance, taken
-
-WORDS, EVIDENCE = 80, 512  # characters that a finding keeps: of a server's answer, and in all
-DETAILS = 1024  # characters of the lines of numbers that a finding keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,17 +246,20 @@ def _look(plan: Plan, watched: Watched, look: Look, now: datetime) -> Watched:
     moved = _verdicts(look.judgements) != _verdicts(stage.judged)
     due = tuple(_findings(plan, watched, look, now))
     harm = latched != before and not due
-    found = (*due, _at_breach(plan, watched.stage, look)) if harm else due
-    if moved or closed or found:
+    state = replace(watched.state, findings=(*watched.state.findings, *due))
+    if harm and has_room(plan, state.findings):
+        state = replace(state, findings=(*state.findings, _at_breach(plan, watched.stage, look)))
+    elif harm:
+        state = replace(state, unrecorded=state.unrecorded + 1)
+    if moved or closed or harm or due:
         watched = replace(watched, stage=replace(watched.stage, judged=look.judgements))
-    recorded = (*watched.state.findings, *found)
-    notes = (_told(finding) for finding in due)  # a breach is told by a note of its own
-    return replace(watched, state=replace(watched.state, findings=recorded)).told(*notes)
+    notes = map(as_note, due)  # a breach is told by a note of its own
+    return replace(watched, state=state).told(*notes)
 
 
 def _at_breach(plan: Plan, stage: Soaking, look: Look) -> Finding:
     """Return the record of a new breach."""
-    return _finding(plan, stage, look, look.at - stage.since, Verdict.BREACHED, late=False)
+    return finding(plan, stage, look, look.at - stage.since, Verdict.BREACHED, late=False)
 
 
 def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterator[Finding]:
@@ -275,53 +276,7 @@ def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterat
         if verdict is Verdict.NO_DATA and now - instant <= plan.ask.max_blind:
             continue
         late = now - instant > 2 * plan.tempo.look + plan.tempo.scrape
-        yield _finding(plan, stage, look, after, verdict, late=late)
-
-
-def _finding(  # noqa: PLR0913 - the facts of a record
-    plan: Plan, stage: Soaking, look: Look, after: timedelta, verdict: Verdict, *, late: bool
-) -> Finding:
-    return Finding(
-        after=after,
-        at=look.at,
-        share=plan.values[stage.step],
-        verdict=verdict,
-        evidence=evidence_text(look.judgements),
-        late=late,
-        details=tuple(_details(look.judgements)),
-    )
-
-
-def _details(judgements: tuple[Judgement, ...]) -> Iterator[str]:
-    """Yield a line of numbers for each part, as far as the memory of a finding reaches."""
-    left = DETAILS
-    for one in judgements:
-        for part in one.parts:
-            line = f"{one.name} {part_text(part)}"
-            left -= len(line)
-            if left >= 0:
-                yield line
-
-
-def evidence_text(judgements: tuple[Judgement, ...]) -> str:
-    """Say what was seen of each guardrail, for one line; it is kept for every finding."""
-    text = "; ".join(
-        " ".join(part for part in (j.name, j.value or j.why[:WORDS], j.interval) if part)
-        for j in judgements
-    )
-    return text if len(text) <= EVIDENCE else f"{text[: EVIDENCE - 1]}…"
-
-
-def _told(finding: Finding) -> Note:
-    late = " (late)" if finding.late else ""
-    text = f"{show_duration(finding.after)} finding at {finding.share}%: {finding.verdict}{late}"
-    return note(
-        Reason.FINDING_RECORDED,
-        f"{text}; {finding.evidence}",
-        finding.share,
-        finding.after,
-        warning=finding.verdict is Verdict.BREACHED,
-    )
+        yield finding(plan, stage, look, after, verdict, late=late)
 
 
 def _verdicts(judgements: tuple[Judgement, ...]) -> tuple[tuple[str, Verdict], ...]:

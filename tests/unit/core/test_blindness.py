@@ -10,6 +10,7 @@ from rampguard.core.model import (
     RollingBack,
     Verdict,
 )
+from rampguard.core.moves import TOLD
 from rampguard.core.reasons import Reason
 from scenes import (
     HOUR,
@@ -88,6 +89,15 @@ def test_staying_blind_is_told_with_its_length(minutes: int) -> None:
     (note,) = told(blind(minutes, NoDataPolicy.HOLD), Reason.BLIND)
     assert note.message == f"blind for {minutes // 120 * 2}h: share: why"
     assert note.warning
+
+
+def test_what_was_told_long_ago_is_forgotten() -> None:
+    """A watch of weeks tells hundreds of times, and remembers the last of them."""
+    since = replace(soaking().evidence, blind_since=T)
+    was = state(soaking(evidence=since), told=tuple(f"Blind/{n}" for n in range(TOLD)))
+    kept = watch(look(5 * HOUR, BLIND), was=was).state.told
+    assert kept[:-1] == was.told[1:]
+    assert kept[-1].startswith("Blind/2/")
 
 
 @pytest.mark.parametrize("policy", [NoDataPolicy.IGNORE, NoDataPolicy.ROLLBACK])

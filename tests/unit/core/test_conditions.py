@@ -408,6 +408,14 @@ def test_a_dry_run_without_a_baseline_is_told_at_the_start() -> None:
     assert passed.message.endswith(f"every signal is there; {why}")
 
 
+def test_a_foreign_value_of_any_length_is_told_by_its_beginning() -> None:
+    """Else somebody's megabyte would keep a status from being written."""
+    foreign = workload("worker", "v" * 900_000, owners=(Owner("kubectl", "Update", value=True),))
+    after, view = shown(plan(), state(soaking()), seen(workload(), foreign))
+    assert f"set ROLLOUT on worker to {'v' * 127}…, the" in str(after.stage.because)
+    assert len(str(after)) + len(str(view)) < 50_000
+
+
 # --- times and memory
 
 

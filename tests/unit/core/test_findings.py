@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from rampguard.core.findings import BREACHES
 from rampguard.core.model import (
     Ended,
+    Finding,
     OnFailure,
     Verdict,
 )
@@ -97,6 +99,38 @@ def test_a_latched_breach_is_recorded_once() -> None:
     first = watch(look(2 * MINUTE, BREACHED), of=asked)
     again = watch(look(3 * MINUTE, BREACHED), of=asked, was=first.state)
     assert [f.after for f in again.state.findings] == [2 * MINUTE]
+
+
+def recorded(breaches: int, due: int = 0) -> tuple[Finding, ...]:
+    """Return so many breaches of an hour, minute by minute, and findings that were due."""
+    told = Finding(after=HOUR, at=T, share=50, verdict=BREACHED, evidence="e")
+    return (*(replace(told, after=HOUR * (n + 2.5)) for n in range(breaches)), *(told,) * due)
+
+
+@pytest.mark.parametrize(
+    ("were", "more", "left_out"),
+    [
+        (recorded(BREACHES - 1), 1, 0),
+        (recorded(BREACHES - 1, due=1), 1, 0),
+        (recorded(BREACHES), 0, 1),
+        (recorded(BREACHES + 1), 0, 1),
+    ],
+)
+def test_of_many_breaches_the_first_are_recorded_and_the_others_counted(
+    were: tuple[Finding, ...], more: int, left_out: int
+) -> None:
+    was = state(soaking(), findings=were)
+    held = plan(on_failure=OnFailure.HOLD)
+    after = watch(look(30 * MINUTE, BREACHED), of=held, was=was)
+    assert len(after.state.findings) == len(were) + more
+    assert after.state.unrecorded == left_out
+    assert len(told(after, Reason.GUARDRAIL_BREACHED)) == 1
+    assert after.state.stage.judged
+
+
+def test_what_is_due_is_recorded_however_many_breaches_there_were() -> None:
+    was = state(soaking(), findings=recorded(BREACHES))
+    assert watch(look(HOUR), was=was).state.findings[-1].after == HOUR
 
 
 def test_the_end_waits_for_a_finding_without_data() -> None:
