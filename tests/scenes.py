@@ -24,6 +24,7 @@ from rampguard.core.model import (
     Judgement,
     Lag,
     Look,
+    Measured,
     Metrics,
     Note,
     Observation,
@@ -199,6 +200,11 @@ def look(
         judgements=(judged(share), judged(speed, "p95")),
     )
     return replace(told, **facts)
+
+
+def unanswered(one: Look) -> Look:
+    """Return a look of which a question failed."""
+    return replace(one, measured=Measured(unanswered=True))
 
 
 def seen(*workloads: Workload | None, after: timedelta = MINUTE, **facts: object) -> Observation:

@@ -281,6 +281,7 @@ class Evidence:
     counts: tuple[tuple[Reading, ...], ...] = ()
     breached: tuple[str, ...] = ()  # tokens latched for the soak
     blind_since: datetime | None = None  # None: the last look could see
+    missed_since: datetime | None = None  # None: the last look was answered, or is blind
     blind_total: timedelta = timedelta(0)
     unproven_since: datetime | None = None  # None: every pod still runs the value
 
@@ -294,7 +295,7 @@ class Measured:
 
     silent[f]: why the family f cannot be judged; stale[f]: how few of its pods were scraped lately,
     which hides no harm; both empty: nothing is wrong. recent[f]: what it counted in the last 120 s
-    up to this look, and up to the look before.
+    up to this look, and up to the look before. unanswered: a question failed, or got no numbers.
     """
 
     counted: Evidence | str = ""
@@ -302,6 +303,7 @@ class Measured:
     stale: tuple[str, ...] = ()
     recent: tuple[tuple[Reading, Reading], ...] = ()
     points: Mapping[str, tuple[Point, ...] | str] = field(default_factory=dict)  # by guardrail
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,6 +174,15 @@ def blind_in_all(evidence: Evidence, now: datetime) -> timedelta:
     return evidence.blind_total + blind_for(evidence, now)
 
 
+def is_too_soon(plan: Plan, evidence: Evidence, at: datetime) -> bool:
+    """Say whether a look that was not answered is no blindness yet.
+
+    It is from the third in a row: then the last that was answered is more than two looks old.
+    """
+    since = evidence.missed_since or at
+    return evidence.blind_since is None and at - since < 1.5 * plan.tempo.look
+
+
 def is_gate(name: str, kind: str) -> bool:
     """Say whether a gate is of a kind: start, step-N, breach or rebaseline."""
     return name == kind or name.startswith(f"{kind}-")

@@ -57,6 +57,7 @@ from rampguard.core.moves import (
     blind_in_all,
     end,
     gate_open,
+    is_too_soon,
     note,
     told_once,
     was_approved,
@@ -243,7 +244,8 @@ def _look(plan: Plan, watched: Watched, look: Look, now: datetime) -> Watched:
         breached=tuple(sorted(latched)),
     )
     look = replace(look, judgements=as_latched(watched.stage, look.judgements))
-    moved = _verdicts(look.judgements) != _verdicts(stage.judged)
+    shown = _as_known(plan, stage, look)
+    moved = _verdicts(shown) != _verdicts(stage.judged)
     due = tuple(_findings(plan, watched, look, now))
     harm = latched != before and not due
     state = replace(watched.state, findings=(*watched.state.findings, *due))
@@ -252,9 +254,20 @@ def _look(plan: Plan, watched: Watched, look: Look, now: datetime) -> Watched:
     elif harm:
         state = replace(state, unrecorded=state.unrecorded + 1)
     if moved or closed or harm or due:
-        watched = replace(watched, stage=replace(watched.stage, judged=look.judgements))
+        watched = replace(watched, stage=replace(watched.stage, judged=shown))
     notes = map(as_note, due)  # a breach is told by a note of its own
     return replace(watched, state=state).told(*notes)
+
+
+def _as_known(plan: Plan, stage: Soaking, look: Look) -> tuple[Judgement, ...]:
+    """Return what people read: while a look may just have failed, what was judged last."""
+    if not (look.measured.unanswered and is_too_soon(plan, stage.evidence, look.at)):
+        return look.judgements
+    last = {one.name: one for one in stage.judged}
+    return tuple(
+        last.get(one.name, one) if one.verdict is Verdict.NO_DATA else one
+        for one in look.judgements
+    )
 
 
 def _at_breach(plan: Plan, stage: Soaking, look: Look) -> Finding:
@@ -290,14 +303,18 @@ def _blindness(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     evidence, ask = watched.stage.evidence, plan.ask
     why = seen.look_failed or _unseen(plan, watched, seen.looks[-1])
     if not why:
-        if evidence.blind_since is None:
+        if evidence.blind_since is None and evidence.missed_since is None:
             return watched
         total = blind_in_all(evidence, seen.now)
-        return watched.with_evidence(blind_since=None, blind_total=total)
+        return watched.with_evidence(blind_since=None, missed_since=None, blind_total=total)
+    if _is_missed(plan, watched, seen):
+        since = evidence.missed_since or _looked_at(plan, seen)
+        return watched.with_evidence(missed_since=since)
     if evidence.blind_since is None:
         text = f"{why} (allowed: {show_duration(ask.max_blind)})"
         told = note(Reason.GUARDRAIL_NO_DATA, text, seen.now.isoformat(), warning=True)
-        return watched.with_evidence(blind_since=seen.now).told(told)
+        since = evidence.missed_since or seen.now
+        return watched.with_evidence(blind_since=since, missed_since=None).told(told)
     blind = blind_for(evidence, seen.now)
     if ask.no_data is not NoDataPolicy.HOLD or blind <= ask.max_hold:
         return watched
@@ -307,6 +324,17 @@ def _blindness(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     )
     state, notes = told_once(watched.state, again)
     return replace(watched, state=state).told(*notes)
+
+
+def _is_missed(plan: Plan, watched: Watched, seen: Observation) -> bool:
+    """Say whether the last look was not answered, and it is too soon to call it blind."""
+    failed = seen.look_failed or seen.looks[-1].measured.unanswered
+    at = _looked_at(plan, seen)
+    return bool(failed) and is_too_soon(plan, watched.stage.evidence, at)
+
+
+def _looked_at(plan: Plan, seen: Observation) -> datetime:
+    return seen.looks[-1].at if seen.looks else seen.now - plan.tempo.scrape
 
 
 def _unseen(plan: Plan, watched: Watched, look: Look) -> str:
@@ -392,6 +420,8 @@ def _hold(
     if stage.evidence.blind_since is not None and not ignore_blind:
         since = f"{stage.evidence.blind_since:%Y-%m-%dT%H:%M:%SZ}"
         return Because(Reason.NO_DATA, f"{until}; blind since {since}: {_blind_why(seen)}")
+    if stage.evidence.missed_since is not None:
+        return Because(Reason.SOAKING, f"{until}; the last look was not answered")
     if plan.ask.paused:
         return Because(Reason.PAUSED, f"paused; {until}")
     if stage.changed_at is not None and seen.now >= over:

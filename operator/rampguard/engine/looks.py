@@ -82,7 +82,8 @@ class _Looker:
             self._counted(at), asyncio.gather(*(self._points(one, at) for one in thresholds))
         )
         told = {one.name: found for one, found in zip(thresholds, points, strict=True)}
-        return replace(counted, points=told)
+        failed = any(isinstance(one, str) or _is_no_number(one) for one in points)
+        return replace(counted, points=told, unanswered=counted.unanswered or failed)
 
     async def _counted(self, at: datetime) -> Measured:
         """Return what was counted, or why nothing can be."""
@@ -95,10 +96,16 @@ class _Looker:
                 self._recent(at),
             )
         except (Unavailable, Refused) as error:
-            return Measured(counted=str(error))
+            return Measured(counted=str(error), unanswered=True)
         unheard = (counted.unheard.get(family.selector, "") for family in self.plan.families)
         why = tuple(a or b for a, b in zip(silent, unheard, strict=True))
-        return Measured(counted=counted.evidence, silent=why, stale=stale, recent=recent)
+        return Measured(
+            counted=counted.evidence,
+            silent=why,
+            stale=stale,
+            recent=recent,
+            unanswered=bool(counted.unheard),
+        )
 
     async def _count(self, at: datetime) -> Counted:
         """Count up to an instant; nothing from when on not every pod is proven."""
@@ -153,6 +160,10 @@ class _Looker:
 
     def _asked(self, judged: Judgement, guardrail: Guardrail) -> Judgement:
         return replace(judged, query=query(self.plan, guardrail, self.world, self.pods))
+
+
+def _is_no_number(found: Points) -> bool:
+    return not all(math.isfinite(value) for _, value in found[-1:])
 
 
 def query(plan: Plan, guardrail: Guardrail, world: World, pods: Pods) -> PromQL:

@@ -274,6 +274,15 @@ async def test_whatever_prometheus_does_is_no_data_and_never_a_breach(
     assert [one.why for one in found.judgements] == [share, speed]
     assert found.judgements[0].query == asked(world)
     assert found.evidence == soaking().evidence
+    assert found.measured.unanswered is (mood is not Mood.SILENT)
+
+
+@pytest.mark.parametrize("rule", [SHARE, SPEED], ids=lambda one: one.name)
+async def test_a_look_of_one_guardrail_says_whether_it_was_answered(world, metrics, rule):
+    of = plan(guardrails=(rule,))
+    assert not (await look(world, HOUR, of)).measured.unanswered
+    metrics.mood = Mood.DOWN
+    assert (await look(world, HOUR, of)).measured.unanswered
 
 
 async def test_a_blind_guardrail_does_not_blind_another(world, metrics):
