@@ -186,7 +186,7 @@ def told_harm(
     """Tell all that broke, each part once a stage."""
     notes: tuple[Note, ...] = ()
     for one in harm:
-        loud = f"{one.name} breached:{breach_text(one).removeprefix(one.name)}"
+        loud = f"{one.name} breached:{harm_text(one).removeprefix(one.name)}"
         key = (*tokens(one), since)
         told = note(Reason.GUARDRAIL_BREACHED, loud, *key, warning=True)
         state, new = told_once(state, told)
@@ -198,6 +198,12 @@ def breach_text(judgement: Judgement) -> str:
     """Say what was measured, and which limit it broke."""
     measured = " ".join(p for p in (judgement.name, judgement.value, judgement.interval) if p)
     return f"{measured}, limit {judgement.limit}"
+
+
+def harm_text(judgement: Judgement) -> str:
+    """Say what broke which limit, and what was counted on both sides."""
+    told = breach_text(judgement)
+    return f"{told} ({judgement.why})" if judgement.why else told
 
 
 def templates(seen: Observation) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from rampguard.core.applying import breach_text, coverages, lag_text, proven_pods
+from rampguard.core.applying import coverages, harm_text, lag_text, proven_pods
 from rampguard.core.durations import show_seconds
 from rampguard.core.guardrails import worst
 from rampguard.core.harm import show_token
@@ -292,7 +292,7 @@ def _guardrails(plan: Plan, stage: Stage) -> Iterator[_Fact]:
     text = f"{within} of {len(told)} guardrails are proven to be within tolerance"
     if verdict is Verdict.BREACHED:
         broken = tuple(j for j in told if j.verdict is Verdict.BREACHED)
-        text = "; ".join(breach_text(j) for j in broken)
+        text = "; ".join(harm_text(j) for j in broken)
         told = tuple(j for j in told if j not in broken)
     others = "; ".join(
         f"{j.name} {j.verdict}{f': {j.why}' if j.why else ''}"

@@ -309,7 +309,7 @@ MESSAGES: dict[str, tuple[str, ConditionType, str]] = {
         "1 of 2 guardrails are proven to be within tolerance; share Inconclusive: why"),
     "what was breached, and that another is blind": (
         "a breach that asks while another is blind", ConditionType.GUARDRAILS_PASSING,
-        "share 49%, limit 45% .. 55%; p95 NoData: why"),
+        "share 49%, limit 45% .. 55% (why); p95 NoData: why"),
     "since when it is back": (
         "rolled back", ConditionType.ROLLBACK_VERIFIED,
         ("no pod runs a value of the ramp since 2026-11-23T12:01:00Z; users keep the arm that they"

@@ -222,7 +222,10 @@ def test_it_is_told_before_the_rollback_and_once() -> None:
     assert reasons[:2] == [Reason.GUARDRAIL_BREACHED, Reason.ROLLBACK_STARTED]
     (loud,) = told(decision, Reason.GUARDRAIL_BREACHED)
     assert loud.warning
-    assert loud.message == "errors breached: 60.0%, limit 5.0% of all requests or less"
+    assert loud.message == (
+        "errors breached: 60.0%, limit 5.0% of all requests or less"
+        " (kill-switch: 600 of 1000 requests in 2m)"
+    )
 
 
 def test_where_all_harm_asks_it_asks_once() -> None:
