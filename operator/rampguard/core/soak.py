@@ -18,7 +18,7 @@ from rampguard.core.applying import (
     templates,
     told_harm,
 )
-from rampguard.core.baseline import effective, is_whole, longer, taken_anew
+from rampguard.core.baseline import effective, is_whole, longer, low_switch, taken_anew
 from rampguard.core.durations import show_duration
 from rampguard.core.findings import as_note, finding, has_room
 from rampguard.core.findings import evidence_text as evidence_text  # noqa: PLC0414 - for benchmarks
@@ -99,7 +99,7 @@ def soaking(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
     if watched.stage.rules != stage.rules or _is_held_now(plan, state, stage, seen):
         # These looks judged by what holds no more. Nothing is lost: the next one counts on.
         seen = replace(seen, looks=())
-    for take_in in (_looks, _pods, _blindness):
+    for take_in in (_switches, _looks, _pods, _blindness):
         watched = take_in(plan, watched, seen)
     decision = _answer(plan, watched, seen)
     return replace(decision, notes=(*watched.notes, *decision.notes))
@@ -155,6 +155,19 @@ def _rules_changed(plan: Plan, watched: Watched, seen: Observation) -> Watched:
         for name in changed
     )
     return replace(watched, state=state, stage=stage).told(*notes)
+
+
+def _switches(plan: Plan, watched: Watched, _: Observation) -> Watched:
+    """Tell once that an edited kill-switch is too near to what is usual, and what holds instead."""
+    known = {one.guardrail: one for one in watched.state.baselines}
+    for one in plan.ask.guardrails:
+        before = known.get(one.name)
+        if before is not None and (why := low_switch(one, before)):
+            text = f"{one.name}: {why}; {2 * before.rate:.2%} holds instead: set a higher one"
+            told = note(Reason.GUARDRAIL_CHANGED, text, one.name, why, warning=True)
+            state, notes = told_once(watched.state, told)
+            watched = replace(watched, state=state).told(*notes)
+    return watched
 
 
 def _on_grid(plan: Plan, stage: Soaking, at: datetime) -> datetime:

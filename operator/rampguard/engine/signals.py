@@ -5,7 +5,14 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rampguard.core.baseline import Batches, batch_length, has_baseline, objection, take
+from rampguard.core.baseline import (
+    Batches,
+    batch_length,
+    has_baseline,
+    objection,
+    switched,
+    take,
+)
 from rampguard.core.guardrails import judge_threshold
 from rampguard.core.model import (
     Applying,
@@ -196,7 +203,12 @@ async def kills(
     except (Unavailable, Refused, TimeoutError):
         return ()
     found = (
-        killed_by(one, known[one.name], [told[s] for s in _selectors(plan, one)], at)
+        killed_by(
+            switched(one, known[one.name]),
+            known[one.name],
+            [told[s] for s in _selectors(plan, one)],
+            at,
+        )
         for one in rules
         if told.keys() >= set(_selectors(plan, one))
     )

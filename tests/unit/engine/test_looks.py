@@ -991,6 +991,14 @@ async def test_a_kill_switch_that_is_set_rules_alone(failing):
     assert len(await killing(failing, 8 * MINUTE, plan(guardrails=(RATE,)))) == 1
 
 
+async def test_a_kill_switch_that_was_set_too_low_is_held_at_twice_the_rate_before(failing):
+    low = plan(guardrails=(replace(RATE, kill_switch=1.0),))
+    usual = (replace(KNOWN[0], rate=0.3),)
+    assert await killing(failing, 8 * MINUTE, low, usual) == ()
+    (fired,) = await killing(failing, 8 * MINUTE, low, (replace(KNOWN[0], rate=0.2),))
+    assert fired.limit == "40.0% of all requests or less"
+
+
 async def test_a_dry_run_kills_nothing(failing):
     quiet = plan(guardrails=(SHARE, replace(RATE, dry_run=True)))
     assert await killing(failing, 8 * MINUTE, quiet) == ()
