@@ -68,6 +68,7 @@ class Finding(Wire):
     verdict: Word
     evidence: Long
     details: Annotated[list[Detail], Field(max_length=MOST_LINES)] | None = None
+    asked: Annotated[list[Text], Field(max_length=MOST_LINES)] | None = None
     late: bool | None = None
 
 
@@ -181,9 +182,9 @@ def to_status(view: StatusView, state: State) -> Json:
 def _shorter(state: State) -> Iterator[State]:
     """Yield a state, then what is left of it if need be."""
     yield state
-    bare = tuple(replace(one, details=(NO_ROOM,)) for one in state.findings)
+    bare = tuple(replace(one, details=(NO_ROOM,), asked=()) for one in state.findings)
     yield replace(state, findings=bare)
-    mute = tuple(replace(one, details=(), evidence=NO_ROOM) for one in state.findings)
+    mute = tuple(replace(one, details=(), asked=(), evidence=NO_ROOM) for one in state.findings)
     yield replace(state, findings=mute)
 
 
@@ -331,6 +332,7 @@ def _finding(one: model.Finding) -> Finding:
         verdict=one.verdict,
         evidence=_cut(one.evidence, 4096),
         details=_details(kept(one.details, math.inf, MOST_LINES)),
+        asked=[_cut(query) for query in kept(one.asked, math.inf, MOST_LINES)] or None,
         late=one.late or None,
     )
 

@@ -13,7 +13,8 @@ from rampguard.core.reasons import Reason
 
 WORDS, EVIDENCE = 80, 512  # characters that a finding keeps: of a server's answer, and in all
 DETAILS = 1024  # characters of the lines of numbers that a finding keeps
-MOST_LINES = 20  # of them
+ASKED = 1024  # characters of the queries that it keeps
+MOST_LINES = 20  # of either
 BREACHES = 20  # recorded beside the findings that are due
 MOST = 11 * 10 + BREACHES  # findings of a ramp: 11 steps of at most 10, and breaches
 
@@ -31,6 +32,7 @@ def finding(  # noqa: PLR0913 - the facts of a record
         evidence=evidence_text(look.judgements),
         late=late,
         details=kept(lines, DETAILS, MOST_LINES),
+        asked=kept(look.asked, ASKED, MOST_LINES),
     )
 
 

@@ -314,6 +314,7 @@ class Look:
     evidence: Evidence
     judgements: tuple[Judgement, ...]
     measured: Measured = Measured()
+    asked: tuple[PromQL, ...] = ()  # what anyone may ask again, at that instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,6 +356,7 @@ class Finding:
     evidence: str
     late: bool = False
     details: tuple[str, ...] = ()  # a line of numbers for each part of each guardrail
+    asked: tuple[str, ...] = ()  # every query, at that instant
 
 
 # --- remembered: the status ----------------------------------------------------------------------

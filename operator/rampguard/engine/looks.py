@@ -72,6 +72,7 @@ class _Looker:
             evidence=self._remembered(measured),
             judgements=tuple(map(self._asked, judgements, self.plan.ask.guardrails)),
             measured=measured,
+            asked=queries(self.plan, self.world, self.pods),
         )
 
     async def _measured(self, at: datetime) -> Measured:
@@ -172,6 +173,13 @@ def query(plan: Plan, guardrail: Guardrail, world: World, pods: Pods) -> PromQL:
         return guardrail.query
     families = families_of(plan.ask, guardrail, plan.tempo)
     return Counters(plan, families[0].selector, world, pods).query if families else PromQL("")
+
+
+def queries(plan: Plan, world: World, pods: Pods) -> tuple[PromQL, ...]:
+    """Return all that the guardrails are judged by, each query once."""
+    counted = (Counters(plan, family.selector, world, pods).query for family in plan.families)
+    free = (one.query for one in plan.ask.guardrails if one.query is not None)
+    return tuple(dict.fromkeys((*counted, *free)))
 
 
 async def silences(

@@ -10,7 +10,7 @@ import scenes as s
 from rampguard.api import engine
 from rampguard.api.status import LARGEST, LONGEST_MEMORY, NO_ROOM, to_status
 from rampguard.core.decide import LINES
-from rampguard.core.findings import DETAILS, EVIDENCE, MOST, evidence_text
+from rampguard.core.findings import ASKED, DETAILS, EVIDENCE, MOST, evidence_text
 from rampguard.core.guardrails import WORDS
 from rampguard.core.model import (
     Baseline,
@@ -107,6 +107,7 @@ def utmost() -> State:
             evidence=evidence_text(judged),
             late=True,
             details=tuple("d" * (DETAILS // 20) for _ in range(20)),
+            asked=tuple(f"{i}{'q' * 80}" for i in range(8)),
         )
         for i in range(MOST)
     )
@@ -161,7 +162,9 @@ def hostile() -> State:
         was,
         stage=replace(stage, evidence=evidence, judged=judged),
         exporters=tuple((f"{n:02}{WIDE * 2046}", pods) for n in range(FAMILIES)),
-        findings=tuple(replace(one, evidence=WIDE * EVIDENCE) for one in was.findings),
+        findings=tuple(
+            replace(one, evidence=WIDE * EVIDENCE, asked=(WIDE * ASKED,)) for one in was.findings
+        ),
         gates=tuple(replace(s.gate(f"step-{n}"), why=WIDE * 1024) for n in range(4)),
         timeline=tuple(Line(s.T, WIDE * 1024) for _ in range(LINES)),
     )
@@ -180,8 +183,8 @@ def test_whatever_is_counted_and_said_a_status_can_be_stored() -> None:
     assert status["findings"][0]["evidence"] == NO_ROOM
     kept = engine.read(status["engine"])
     assert kept == replace(hostile(), findings=kept.findings, timeline=())
-    assert [replace(f, evidence="", details=()) for f in kept.findings] == [
-        replace(f, evidence="", details=()) for f in hostile().findings
+    assert [replace(f, evidence="") for f in kept.findings] == [
+        replace(f, evidence="", details=(), asked=()) for f in hostile().findings
     ]
 
 

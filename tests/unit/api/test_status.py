@@ -74,6 +74,13 @@ def test_more_and_longer_lines_than_fit_are_cut(details: list[str], list_name: s
     assert all(line.endswith("…") for line in details[:-1])
 
 
+def test_a_finding_names_what_was_asked() -> None:
+    asked = 'errors_total{namespace="app"}', "p95"
+    (one,) = to_status(VIEW, State(findings=(replace(HOUR, asked=asked),)))["findings"]
+    assert one["asked"] == list(asked)
+    assert "asked" not in recorded("a line")
+
+
 def test_lines_that_do_not_fit_are_counted() -> None:
     assert recorded(*map(str, range(20)))["details"] == [str(n) for n in range(20)]
     assert recorded(*map(str, range(21)))["details"] == [

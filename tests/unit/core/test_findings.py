@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from rampguard.core.findings import BREACHES
+from rampguard.core.findings import ASKED, BREACHES
 from rampguard.core.model import (
     Ended,
     Finding,
     OnFailure,
+    PromQL,
     Verdict,
 )
 from rampguard.core.reasons import Reason
@@ -53,6 +54,15 @@ def test_a_finding_holds_what_was_judged_at_its_instant() -> None:
     (found,) = watch(at, after=HOUR + 11 * MINUTE).state.findings
     assert (found.after, found.at, found.share, found.verdict) == (HOUR, T + HOUR, 50, BLIND)
     assert found.evidence == "share 49% [40%, 58%]; share why"
+
+
+def test_a_finding_names_its_queries_as_far_as_its_memory_reaches() -> None:
+    asked = (PromQL("assignments_total"), PromQL("p95"))
+    (found,) = watch(replace(look(HOUR), asked=asked)).state.findings
+    assert (found.at, found.asked) == (T + HOUR, asked)
+    long = (*asked, PromQL("q" * ASKED))
+    (found,) = watch(replace(look(HOUR), asked=long)).state.findings
+    assert found.asked == (*asked, "1 more left out: too long for a finding")
 
 
 @pytest.mark.parametrize(("value", "kept"), [("x" * 506, "x" * 506), ("x" * 507, "x" * 505 + "…")])

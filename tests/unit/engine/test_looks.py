@@ -144,6 +144,12 @@ async def test_a_look_says_what_it_asked(world):
     assert speed.query == P95
 
 
+async def test_a_look_names_all_that_it_asked_each_once(world):
+    found = await look(world, MINUTE, MANY)
+    names = (COUNTER, STARTS, ERRORS, REQUESTS)
+    assert found.asked == (*(asked(world, name) for name in names), P95)
+
+
 async def test_several_looks_are_taken_oldest_first_each_of_its_own_instant(world, metrics):
     answer(metrics, lambda after: 0.9 if after >= 2 * HOUR else 0.5)
     metrics.clock.advance(DAY)
