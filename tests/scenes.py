@@ -24,6 +24,7 @@ from rampguard.core.model import (
     Judgement,
     Lag,
     Look,
+    Measured,
     Metrics,
     Note,
     Observation,
@@ -132,7 +133,13 @@ STARTED = State(started_at=T, originals=ORIGINALS, seq=1)
 
 
 def applying(step: int = 0, **facts: object) -> Applying:
-    told = Applying(since=T, step=step, progress=Progress(began=T, grew=T))
+    """Return a write that every target is seen to carry."""
+    told = Applying(
+        since=T,
+        step=step,
+        progress=Progress(began=T, grew=T),
+        written=tuple(o.target for o in ORIGINALS),
+    )
     return replace(told, **facts)
 
 
@@ -193,6 +200,11 @@ def look(
         judgements=(judged(share), judged(speed, "p95")),
     )
     return replace(told, **facts)
+
+
+def unanswered(one: Look) -> Look:
+    """Return a look of which a question failed."""
+    return replace(one, measured=Measured(unanswered=True))
 
 
 def seen(*workloads: Workload | None, after: timedelta = MINUTE, **facts: object) -> Observation:

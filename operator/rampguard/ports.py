@@ -49,10 +49,18 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
+WORDS = 4096  # characters of an error
 
 
 class RampError(Exception):
-    """Everything that a port may raise; the message says what, where and what to do."""
+    """Everything that a port may raise; the message says what, where and what to do.
+
+    It is cut to what a status can hold: a server's words in it may be of any length.
+    """
+
+    def __str__(self) -> str:
+        words = super().__str__()
+        return words if len(words) <= WORDS else f"{words[: WORDS - 1]}…"
 
 
 class InvalidSpec(RampError):

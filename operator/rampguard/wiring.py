@@ -42,7 +42,7 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
     cluster = await KubernetesCluster.connect(
         context=settings.context, on_call=telemetry.count_call
     )
-    metrics = PrometheusMetrics(settings.sources)
+    metrics = PrometheusMetrics(settings.sources, log=telemetry.log)
     rules = Rules(
         process=process_identity(environment),
         tempo=settings.tempo,

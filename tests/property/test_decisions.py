@@ -15,6 +15,7 @@ from rampguard.core.model import (
     EnvValue,
     Leave,
     Look,
+    Measured,
     Observation,
     Outcome,
     Pending,
@@ -40,6 +41,7 @@ class Turn:
     lands: bool
     pods: str  # proven | lagging | unreadable | unknown
     looks: tuple[Verdict, Verdict] | None  # None: no look could be taken
+    answered: bool
     unreadable: bool
     signals: tuple[str, ...] | None
 
@@ -52,12 +54,19 @@ TURNS = st.builds(
     looks=st.sampled_from(((FINE, FINE), (FINE, FINE), (FINE, Verdict.INCONCLUSIVE)))
     | st.none()
     | st.tuples(st.sampled_from(Verdict), st.sampled_from(Verdict)),
+    answered=st.booleans(),
     unreadable=st.sampled_from((False,) * 7 + (True,)),
     signals=st.sampled_from(((), (), (), None, ("no series",))),
 )
 WALKS = st.lists(TURNS, min_size=5, max_size=40)
 GOOD = Turn(
-    later=timedelta(seconds=2), lands=True, pods="proven", looks=None, unreadable=False, signals=()
+    later=timedelta(seconds=2),
+    lands=True,
+    pods="proven",
+    looks=None,
+    answered=True,
+    unreadable=False,
+    signals=(),
 )
 
 
@@ -120,7 +129,8 @@ class Walk:
         if turn.looks is None or not isinstance(stage, Soaking):
             return ()
         told = (judged(turn.looks[0]), judged(turn.looks[1], "p95"))
-        return (Look(at=self.now, evidence=stage.evidence, judgements=told),)
+        measured = Measured(unanswered=not turn.answered)
+        return (Look(at=self.now, evidence=stage.evidence, judgements=told, measured=measured),)
 
 
 def step(state: State) -> int:

@@ -6,7 +6,7 @@ retry, and wait as long as a server likes; ours do none of this.
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,9 +29,11 @@ THREADS = 16
 EPOCH, MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MOST_POINTS = 10_000  # asked for at once: Prometheus refuses more than 11,000
 SKEW = timedelta(seconds=60)  # between its clock and ours; counts of other minutes are no answer
+TOLD_SKEW = timedelta(seconds=5)  # beyond it a person is told
 LONGEST_ANSWER = 64 * 1024 * 1024  # bytes
 
 Form = Mapping[str, str]
+Log = Callable[..., None]  # level, message, facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +60,16 @@ class Patience:
 class PrometheusMetrics:
     """Implements ports.Metrics over the sources of our configuration, by name."""
 
-    def __init__(self, sources: Mapping[str, Source], patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        patience: Patience | None = None,
+        *,
+        log: Log = lambda *_, **__: None,
+    ) -> None:
         self._patience = patience or Patience()
         self._connections = {
-            name: _Connection(name, source, self._patience) for name, source in sources.items()
+            name: _Connection(name, source, self._patience, log) for name, source in sources.items()
         }
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
@@ -127,11 +135,13 @@ class PrometheusMetrics:
 class _Connection(PrometheusConnect):  # type: ignore[misc]  # the library has no types
     """One Prometheus; blocking, used by many threads."""
 
-    def __init__(self, name: str, source: Source, patience: Patience) -> None:
+    def __init__(self, name: str, source: Source, patience: Patience, log: Log) -> None:
         super().__init__(url=source.url.rstrip("/"), method="POST", retry=Retry(0))
         self._name = name
         self._source = source
         self._patience = patience
+        self._log = log
+        self._is_skewed = False  # as it was told last
         # Neither a .netrc, nor a proxy, nor a CA of the environment: our configuration rules.
         self._session.trust_env = False
         # The constructor mounted a pool of 10 of its own.
@@ -141,25 +151,27 @@ class _Connection(PrometheusConnect):  # type: ignore[misc]  # the library has n
         """Return `data` of a successful and whole answer; raise Unavailable or BadQuery."""
         try:
             try:
-                status, raw, date = self._query(path, form, deadline)
+                status, raw, ahead = self._query(path, form, deadline)
             except requests.ConnectionError:
                 # Most often a connection kept alive that the server has closed meanwhile.
-                status, raw, date = self._query(path, form, deadline)
+                status, raw, ahead = self._query(path, form, deadline)
         except (OSError, HTTPError, UnicodeError) as error:
             # Errors of requests are OSErrors, a missing caFile is; UnicodeError: an odd secret.
             raise Unavailable(f"{self}: {_cause(error)}") from error
-        self._check_clock(date)
+        self._check_clock(ahead)
         return self._judge(status, raw)
 
     def __str__(self) -> str:
         return f"{self._name} ({self.url})"
 
-    def _query(self, path: str, form: Form, deadline: float) -> tuple[int, bytes, str]:
+    def _query(self, path: str, form: Form, deadline: float) -> tuple[int, bytes, timedelta]:
+        """Return status and body of an answer, and by how much its clock is ahead of ours."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise Unavailable(f"{self}: no time left for a query")
         connect = min(left, self._patience.connect.total_seconds())
         read = min(left, self._patience.read.total_seconds())
+        asked = time.time()
         response = self._session.request(
             "POST",
             f"{self.url}/api/v1/{path}",
@@ -172,22 +184,19 @@ class _Connection(PrometheusConnect):  # type: ignore[misc]  # the library has n
             stream=True,
         )
         with response:
-            date = response.headers.get("Date", "")
-            return response.status_code, self._body(response, deadline), date
+            ahead = _ahead(response.headers.get("Date", ""), asked, time.time())
+            return response.status_code, self._body(response, deadline), ahead
 
-    def _check_clock(self, date: str) -> None:
-        """Refuse the answers of a server whose clock is another than ours, as its Date says."""
-        try:
-            theirs = parsedate_to_datetime(date).timestamp()
-        except ValueError:
-            return  # none, or one that nobody can read
-        ahead = timedelta(seconds=round(theirs - time.time()))
+    def _check_clock(self, ahead: timedelta) -> None:
+        """Tell once that a server has another time than ours; refuse its answers if they differ."""
+        word = "ahead of" if ahead > timedelta(0) else "behind"
+        told = f"its clock is {abs(ahead).total_seconds():.0f} s {word} ours"
         if abs(ahead) > SKEW:
-            word = "ahead of" if ahead > timedelta(0) else "behind"
-            raise Unavailable(
-                f"{self}: ClockSkew: its clock is {abs(ahead).total_seconds():.0f} s {word} ours;"
-                " let both follow the same time"
-            )
+            raise Unavailable(f"{self}: ClockSkew: {told}; let both follow the same time")
+        skewed = abs(ahead) > TOLD_SKEW
+        if skewed and not self._is_skewed:
+            self._log("warning", "clocks differ", source=str(self), because=told)
+        self._is_skewed = skewed
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
         """Read what comes as it comes: each wait is short, all of them may not be."""
@@ -235,6 +244,18 @@ class _Connection(PrometheusConnect):  # type: ignore[misc]  # the library has n
         if not isinstance(data, dict):
             raise Unavailable(f"{self}: an answer without data")
         return data
+
+
+def _ahead(date: str, asked: float, heard: float) -> timedelta:
+    """Return by how much a Date is outside the time in which it was written; 0 if unreadable.
+
+    date: of whole seconds, cut. asked, heard: our time at both ends of the call.
+    """
+    try:
+        theirs = parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return timedelta(0)
+    return timedelta(seconds=round(max(theirs - heard, 0) or min(theirs + 1 - asked, 0)))
 
 
 def _no_prometheus(status: int) -> str:

@@ -1,10 +1,12 @@
 """What people read, as the wire carries it, and what we remember in it."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
@@ -12,6 +14,7 @@ from rampguard.api import engine
 from rampguard.api.raw import Json, items, number, part, printable, saying, text
 from rampguard.core import model
 from rampguard.core.durations import show_duration
+from rampguard.core.findings import MOST, MOST_LINES, kept
 from rampguard.core.model import (
     Ask,
     Ended,
@@ -32,10 +35,10 @@ Detail = Annotated[str, StringConstraints(max_length=512)]
 Instant = Annotated[
     str, StringConstraints(max_length=32), Field(json_schema_extra={"format": "date-time"})
 ]
-MOST = 100  # findings shown: 11 steps of at most 10, and breaches
-MOST_DETAILS = 20  # lines of a finding
 MOST_PARTS = 5  # lines of a guardrail
 LONGEST_MEMORY = 524_288  # characters of the engine's line
+LARGEST = 1_000_000  # bytes of a status; etcd takes objects of 1.5 MB, the manifest is one half
+NO_ROOM = "left out: the memory of this ramp is full"
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -64,7 +67,8 @@ class Finding(Wire):
     share: int
     verdict: Word
     evidence: Long
-    details: Annotated[list[Detail], Field(max_length=MOST_DETAILS)] | None = None
+    details: Annotated[list[Detail], Field(max_length=MOST_LINES)] | None = None
+    asked: Annotated[list[Text], Field(max_length=MOST_LINES)] | None = None
     late: bool | None = None
 
 
@@ -159,7 +163,36 @@ class Status(Wire):
 
 
 def to_status(view: StatusView, state: State) -> Json:
-    """Return the status of a ramp: readable fields, and the line that to_state reads."""
+    """Return the status of a ramp: readable fields, and the line that to_state reads.
+
+    Where it would be more than the API server stores, the findings lose first their numbers, then
+    their evidence, and say so: without its memory a ramp could not even be rolled back.
+    """
+    whole, *shorter = _shorter(state)
+    told = _status(view, whole)
+    for one in shorter:
+        if told is not None and len(orjson.dumps(told)) <= LARGEST:
+            break
+        told = _status(view, one)
+    if told is None:
+        raise ValueError(f"the memory of this ramp is longer than {LONGEST_MEMORY} characters")
+    return told
+
+
+def _shorter(state: State) -> Iterator[State]:
+    """Yield a state, then what is left of it if need be."""
+    yield state
+    bare = tuple(replace(one, details=(NO_ROOM,), asked=()) for one in state.findings)
+    yield replace(state, findings=bare)
+    mute = tuple(replace(one, details=(), asked=(), evidence=NO_ROOM) for one in state.findings)
+    yield replace(state, findings=mute)
+
+
+def _status(view: StatusView, state: State) -> Json | None:
+    """Return a status; None: the schema does not take a memory of that length."""
+    memory = engine.write(state)
+    if len(memory) > LONGEST_MEMORY:
+        return None
     stage = state.stage
     judged: tuple[Judgement, ...] = getattr(stage, "judged", ())
     rollback = state.rollback
@@ -198,7 +231,7 @@ def to_status(view: StatusView, state: State) -> Json:
         blind=show_duration(_whole(view.blind)) if view.blind else None,
         mixed_exposure=None if state.mixed is None else show_duration(_whole(state.mixed)),
         timeline=[_cut(str(line)) for line in state.timeline] or None,
-        engine=engine.write(state),
+        engine=memory,
     )
     return told.model_dump(mode="json", by_alias=True, exclude_none=True)
 
@@ -298,7 +331,8 @@ def _finding(one: model.Finding) -> Finding:
         share=one.share,
         verdict=one.verdict,
         evidence=_cut(one.evidence, 4096),
-        details=_details(one.details[:MOST_DETAILS]),
+        details=_details(kept(one.details, math.inf, MOST_LINES)),
+        asked=[_cut(query) for query in kept(one.asked, math.inf, MOST_LINES)] or None,
         late=one.late or None,
     )
 

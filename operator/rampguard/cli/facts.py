@@ -98,6 +98,7 @@ def _finding(one: Finding) -> Facts:
         "verdict": one.verdict,
         "evidence": one.evidence,
         "late": one.late,
+        "asked": list(one.asked),
     }
 
 

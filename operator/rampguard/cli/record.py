@@ -46,6 +46,7 @@ class Finding:
     verdict: str
     evidence: str
     late: bool
+    asked: tuple[str, ...] = ()  # of Prometheus, at that instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +250,7 @@ def _finding(one: Json) -> Finding:
         verdict=safe(one.get("verdict")),
         evidence=safe(one.get("evidence")),
         late=one.get("late") is True,
+        asked=tuple(safe(query) for query in texts(one.get("asked"))),
     )
 
 

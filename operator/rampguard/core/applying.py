@@ -48,13 +48,11 @@ def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> De
         refused = Because(Reason.WRITE_REFUSED, "; ".join(seen.refusals))
         return roll_back(plan, state, seen, refused)
     writes = tuple(w for p in places if (w := missing_write(plan, p)) is not None)
+    written = carried(places, stage.written)
     # The pods' time begins with the write: we may have been away between intent and write.
-    began = Progress(began=seen.now, grew=seen.now) if writes else stage.progress
-    stage = replace(
-        stage,
-        written=carried(places, stage.written),
-        progress=grown(began, proven_pods(seen), seen.now),
-    )
+    just_now = writes or written != stage.written
+    began = Progress(began=seen.now, grew=seen.now) if just_now else stage.progress
+    stage = replace(stage, written=written, progress=grown(began, proven_pods(seen), seen.now))
     stage = replace(stage, killed=_latched(stage, seen))
     state = replace(state, stage=stage)
     if stage.killed:
@@ -188,7 +186,7 @@ def told_harm(
     """Tell all that broke, each part once a stage."""
     notes: tuple[Note, ...] = ()
     for one in harm:
-        loud = f"{one.name} breached:{breach_text(one).removeprefix(one.name)}"
+        loud = f"{one.name} breached:{harm_text(one).removeprefix(one.name)}"
         key = (*tokens(one), since)
         told = note(Reason.GUARDRAIL_BREACHED, loud, *key, warning=True)
         state, new = told_once(state, told)
@@ -200,6 +198,12 @@ def breach_text(judgement: Judgement) -> str:
     """Say what was measured, and which limit it broke."""
     measured = " ".join(p for p in (judgement.name, judgement.value, judgement.interval) if p)
     return f"{measured}, limit {judgement.limit}"
+
+
+def harm_text(judgement: Judgement) -> str:
+    """Say what broke which limit, and what was counted on both sides."""
+    told = breach_text(judgement)
+    return f"{told} ({judgement.why})" if judgement.why else told
 
 
 def templates(seen: Observation) -> tuple[str, ...]:

@@ -96,10 +96,25 @@ def objection(plan: Plan, guardrail: Guardrail, baseline: Baseline) -> str:
             f"neither a label of the arm on the requests nor {show_duration(plan.tempo.history)} of"
             f" history ({show_duration(baseline.span)} found) to compare with"
         )
+    return low_switch(guardrail, baseline)
+
+
+def low_switch(guardrail: Guardrail, baseline: Baseline) -> str:
+    """Say that a kill-switch is too near to what is usual; empty: it is not, or none is set."""
     limit = kill_limit(baseline.rate, _share(guardrail.kill_switch))
-    if guardrail.kill_switch is not None and kill_refused(baseline.rate, limit):
-        return f"killSwitch {guardrail.kill_switch:g} is below twice the {baseline.rate:.2%} before"
-    return ""
+    if guardrail.kill_switch is None or not kill_refused(baseline.rate, limit):
+        return ""
+    return f"killSwitch {guardrail.kill_switch:g} is below twice the {baseline.rate:.2%} before"
+
+
+def switched(guardrail: Guardrail, baseline: Baseline) -> Guardrail:
+    """Return a guardrail with a kill-switch that what is usual cannot trip.
+
+    One that was edited since the start may be too low: then the lowest that may be takes its place.
+    """
+    if not low_switch(guardrail, baseline):
+        return guardrail
+    return replace(guardrail, kill_switch=200 * baseline.rate)
 
 
 def effective(plan: Plan, stage: Soaking, guardrail: Guardrail, before: Baseline) -> Baseline:

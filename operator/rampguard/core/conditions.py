@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from rampguard.core.applying import breach_text, coverages, lag_text, proven_pods
+from rampguard.core.applying import coverages, harm_text, lag_text, proven_pods
 from rampguard.core.durations import show_seconds
 from rampguard.core.guardrails import worst
 from rampguard.core.harm import show_token
@@ -229,7 +229,8 @@ def _gitops(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
 def _signals(seen: Observation) -> Iterator[_Fact]:
     if seen.signals is None:
         return
-    text = "; ".join(seen.signals) or "every deciding guardrail was judged once at the value before"
+    ready = "every deciding guardrail was judged once at the value before"
+    text = "; ".join(seen.signals or (ready, *seen.unread))
     reason = Reason.SIGNALS_MISSING if seen.signals else Reason.READY
     yield _Fact(ConditionType.SIGNALS_READY, not seen.signals, reason, text)
 
@@ -291,7 +292,7 @@ def _guardrails(plan: Plan, stage: Stage) -> Iterator[_Fact]:
     text = f"{within} of {len(told)} guardrails are proven to be within tolerance"
     if verdict is Verdict.BREACHED:
         broken = tuple(j for j in told if j.verdict is Verdict.BREACHED)
-        text = "; ".join(breach_text(j) for j in broken)
+        text = "; ".join(harm_text(j) for j in broken)
         told = tuple(j for j in told if j not in broken)
     others = "; ".join(
         f"{j.name} {j.verdict}{f': {j.why}' if j.why else ''}"
@@ -418,6 +419,7 @@ def _findings(plan: Plan, state: State) -> str:
         )
         if verdict in have
     ]
+    parts += [f"{state.unrecorded} more breaches not recorded"] if state.unrecorded else []
     return ", ".join(parts)
 
 

@@ -12,6 +12,7 @@ from rampguard.core.model import Arms, Evidence, Reading, Series
 from rampguard.core.plan import Family, Plan
 
 Key = frozenset[tuple[str, str]]
+Process = tuple[str, str, str]  # pod, instance and job: what Prometheus calls a target
 LONGEST = timedelta(minutes=15)  # of a bin
 MOST = 288  # bins of a soak
 REPLICA = ("prometheus", "prometheus_replica")  # labels of servers that scrape the same pods
@@ -70,7 +71,8 @@ def deltas(
 
     A value below the one before it is a restart: it counts whole. A counter that was not there
     before counts from 0 if its process was, or if its pod is young (all it ever counted belongs
-    here); else its first value is only a base. One that is absent for a while keeps its value.
+    here) and no other process of that pod was seen earlier: this may be that one, labelled anew.
+    Else its first value is only a base. One that is absent for a while keeps its value.
     """
     told: list[Delta] = []
     known = _Known(base, chosen := _one_of_twins(series), pod, young)
@@ -96,10 +98,13 @@ class _Known:
         self._base, self._pod, self._young = base, pod, young
         self._twins = {_without_replica(key) for key in base}
         self._processes = {self._process(dict(key)) for key in base}
-        self._seen: dict[tuple[str, str], datetime] = {}
+        self._pods = {name for name, *_ in self._processes}
+        self._seen: dict[Process, datetime] = {}
+        self._first: dict[str, datetime] = {}  # of any process of a pod
         for one in series:
             process, at = self._process(one.labels), one.points[0][0]
             self._seen[process] = min(at, self._seen.get(process, at))
+            self._first[process[0]] = min(at, self._first.get(process[0], at))
 
     def before(self, one: Series) -> float | None:
         """Return the value that a counter's first point grew from; None: nobody knows."""
@@ -109,10 +114,16 @@ class _Known:
         if _without_replica(key) in self._twins:
             return None  # the other replica's value is none of this one's
         is_child = process in self._processes or one.points[0][0] > self._seen[process]
-        return 0.0 if is_child or process[0] in self._young else None
+        return 0.0 if is_child or self._is_young(process) else None
 
-    def _process(self, labels: Mapping[str, str]) -> tuple[str, str]:
-        return labels.get(self._pod, ""), labels.get("instance", "")
+    def _is_young(self, process: Process) -> bool:
+        """Say whether all that a process ever counted belongs here."""
+        pod = process[0]
+        is_first = pod not in self._pods and self._seen[process] == self._first[pod]
+        return pod in self._young and is_first
+
+    def _process(self, labels: Mapping[str, str]) -> Process:
+        return labels.get(self._pod, ""), labels.get("instance", ""), labels.get("job", "")
 
 
 def _one_of_twins(series: Iterable[Series]) -> tuple[Series, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from rampguard.core.baseline import effective, take
+from rampguard.core.baseline import effective, switched, take
 from rampguard.core.counting import bin_size
 from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data
 from rampguard.core.model import (
@@ -93,7 +93,8 @@ def _counted(  # noqa: PLR0913 - as _judged
             return judge_drop(plan, stage, guardrail, before)
         case _:  # ErrorRate: a Threshold counts nothing
             recent = of_families(plan, guardrail, measured.recent)
-            return judge_errors(plan, stage, guardrail, before, recent=recent, at=at)
+            known = switched(guardrail, before)
+            return judge_errors(plan, stage, known, before, recent=recent, at=at)
 
 
 def _since_restart(plan: Plan, stage: Soaking, guardrail: Guardrail) -> Evidence:

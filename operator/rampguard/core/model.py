@@ -281,6 +281,7 @@ class Evidence:
     counts: tuple[tuple[Reading, ...], ...] = ()
     breached: tuple[str, ...] = ()  # tokens latched for the soak
     blind_since: datetime | None = None  # None: the last look could see
+    missed_since: datetime | None = None  # None: the last look was answered, or is blind
     blind_total: timedelta = timedelta(0)
     unproven_since: datetime | None = None  # None: every pod still runs the value
 
@@ -294,7 +295,7 @@ class Measured:
 
     silent[f]: why the family f cannot be judged; stale[f]: how few of its pods were scraped lately,
     which hides no harm; both empty: nothing is wrong. recent[f]: what it counted in the last 120 s
-    up to this look, and up to the look before.
+    up to this look, and up to the look before. unanswered: a question failed, or got no numbers.
     """
 
     counted: Evidence | str = ""
@@ -302,6 +303,7 @@ class Measured:
     stale: tuple[str, ...] = ()
     recent: tuple[tuple[Reading, Reading], ...] = ()
     points: Mapping[str, tuple[Point, ...] | str] = field(default_factory=dict)  # by guardrail
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +314,7 @@ class Look:
     evidence: Evidence
     judgements: tuple[Judgement, ...]
     measured: Measured = Measured()
+    asked: tuple[PromQL, ...] = ()  # what anyone may ask again, at that instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,6 +356,7 @@ class Finding:
     evidence: str
     late: bool = False
     details: tuple[str, ...] = ()  # a line of numbers for each part of each guardrail
+    asked: tuple[str, ...] = ()  # every query, at that instant
 
 
 # --- remembered: the status ----------------------------------------------------------------------
@@ -574,6 +578,7 @@ class State:
     voided: tuple[str, ...] = ()  # gates whose question fell away
     abort: Leave | None = None  # latched when seen; None: not asked
     findings: tuple[Finding, ...] = ()
+    unrecorded: int = 0  # breaches for which there was no room among the findings
     rollback: RollbackRecord | None = None  # None: no rollback began
     soaked: Soaked | None = None  # the last soak that is over; None: none is
     blind_total: timedelta = timedelta(0)  # over all soaks that ended
@@ -700,6 +705,7 @@ class Observation:
     signals: tuple[str, ...] | None = None  # missing signals; None: not asked, (): all there
     baselines: tuple[Baseline, ...] = ()  # taken with the signals
     exporters: tuple[tuple[str, tuple[str, ...]], ...] = ()  # seen with the signals
+    unread: tuple[str, ...] = ()  # why dry runs have no baseline
     kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
     namespace_deleting: bool = False

@@ -1,5 +1,6 @@
 """The pieces that every stage's decision is made of: notes, gates, ends."""
 
+import itertools
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.targets import show_entry
 
+TOLD = 100  # keys that are remembered: more than can be of use at a time
 IDLE = timedelta(hours=1)  # an ended ramp: every change of it wakes us anyway
 
 
@@ -36,10 +38,10 @@ def note(reason: Reason, message: str, *key: object, warning: bool = False) -> N
 
 
 def told_once(state: State, one: Note) -> tuple[State, tuple[Note, ...]]:
-    """Return the note if it was not told before, and the state that remembers it."""
+    """Return the note if it was not told lately, and the state that remembers it."""
     if one.key in state.told:
         return state, ()
-    return replace(state, told=(*state.told, one.key)), (one,)
+    return replace(state, told=(*state.told, one.key)[-TOLD:]), (one,)
 
 
 def gate_open(state: State, kind: str) -> Gate | None:
@@ -86,7 +88,8 @@ def ask_person(  # noqa: PLR0913 - a question, and to what it belongs
     if gate_open(state, kind):
         return state, ()
     used = {*state.approved, *state.voided, plan.ask.approve}
-    name = next(n for n in (kind, *(f"{kind}-{i}" for i in range(2, 99))) if n not in used)
+    names = itertools.chain((kind,), (f"{kind}-{i}" for i in itertools.count(2)))
+    name = next(one for one in names if one not in used)
     gate = Gate(name=name, since=now, why=why, generation=plan.ask.generation, about=about)
     asked = note(Reason.APPROVAL_ASKED, f"gate {name} waits for a person: {why}", name)
     return replace(state, gates=(*state.gates, gate)), (asked,)
@@ -169,6 +172,15 @@ def blind_for(evidence: Evidence, now: datetime) -> timedelta:
 def blind_in_all(evidence: Evidence, now: datetime) -> timedelta:
     """Return how long a soak was blind."""
     return evidence.blind_total + blind_for(evidence, now)
+
+
+def is_too_soon(plan: Plan, evidence: Evidence, at: datetime) -> bool:
+    """Say whether a look that was not answered is no blindness yet.
+
+    It is from the third in a row: then the last that was answered is more than two looks old.
+    """
+    since = evidence.missed_since or at
+    return evidence.blind_since is None and at - since < 1.5 * plan.tempo.look
 
 
 def is_gate(name: str, kind: str) -> bool:

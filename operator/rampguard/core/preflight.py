@@ -13,6 +13,7 @@ from rampguard.core.model import (
 )
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
+from rampguard.core.targets import short
 
 Rule = Callable[[Plan, Target, Workload], Because | None]
 
@@ -153,7 +154,7 @@ def _refused(plan: Plan, target: Target, seen: Workload) -> Because | None:
 
 
 def _show(value: str | None) -> str:
-    return "nothing" if value is None else f'"{value}"'
+    return "nothing" if value is None else f'"{short(value)}"'
 
 
 def _from(plan: Plan) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rampguard.core.baseline import WINDOW, Batches, has_baseline, take, total
+from rampguard.core.baseline import WINDOW, Batches, has_baseline, switched, take, total
 from rampguard.core.counting import spacing
 from rampguard.core.guardrails import judge_threshold
 from rampguard.core.history import Counts
@@ -200,7 +200,7 @@ def _fires(
             continue
         if one.type is GuardrailType.ERROR_RATE:
             recent = of_families(plan, one, measured.recent)
-            if killed_by(one, known[one.name], recent, at):
+            if killed_by(switched(one, known[one.name]), known[one.name], recent, at):
                 return True
         points = measured.points.get(one.name, "")
         if one.query and not isinstance(points, str):

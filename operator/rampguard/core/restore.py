@@ -1,7 +1,9 @@
 """RollingBack and Ended: the originals come back and are proven, then everything is let go."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from rampguard.core.durations import show_seconds
 from rampguard.core.model import (
@@ -35,13 +37,21 @@ from rampguard.core.moves import (
     note,
     overdue,
     patience,
-    served,
     told_once,
 )
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
-from rampguard.core.targets import Place, Standing, carried, missing_write, restoration, show
+from rampguard.core.targets import (
+    Place,
+    Standing,
+    carried,
+    missing_write,
+    restoration,
+    show,
+    show_entry,
+)
 
+Named = TypeVar("Named")
 STICKY = "users keep an arm that they were assigned until their cookie ends"
 
 
@@ -67,9 +77,7 @@ def roll_back(
         blind_total=state.blind_total + _blind(stage, seen.now),
         soaked=_cut(state, seen.now),
     )
-    names = ", ".join(o.deployment for o in reversed(state.originals))
-    value = show(state.originals[-1].value) if state.originals else ""
-    text = f"set {plan.ask.env} {plan.values[began.from_step]} -> {value} on {names}"
+    text = f"set {plan.ask.env} {plan.values[began.from_step]} -> {_way_back(state)}"
     told = because.reason is Reason.GUARDRAIL_BREACHED  # just before, by a note of its own
     started = note(
         Reason.ROLLBACK_STARTED,
@@ -79,6 +87,12 @@ def roll_back(
     )
     decision = rolling_back(plan, begun, began, seen)
     return replace(decision, notes=(started, *decision.notes))
+
+
+def _way_back(state: State) -> str:
+    """Say which original goes where: "10 on worker, api"."""
+    found = _grouped((show(o.value), o.deployment) for o in reversed(state.originals))
+    return ", ".join(f"{value} on {', '.join(names)}" for value, names in found)
 
 
 def rolling_back(plan: Plan, state: State, stage: RollingBack, seen: Observation) -> Decision:
@@ -193,7 +207,7 @@ def _verified(
     record = state.rollback or RollbackRecord(because=stage.because, started_at=stage.since)
     done = replace(state, rollback=replace(record, proven_at=seen.now))
     outcome = Outcome.CONTESTED if stage.ends_contested else Outcome.ROLLED_BACK
-    text = f"{_all_back(plan, stage, seen)}{_not_looked_at(places)}; {STICKY}"
+    text = f"{_all_back(plan, stage, places)}{_not_ours(places)}{_not_looked_at(places)}; {STICKY}"
     verified = note(Reason.ROLLBACK_VERIFIED, text, seen.now.isoformat())
     because = stage.because if stage.ends_contested else _undone(plan, done, stage)
     decision = end(done, seen, outcome, because, share=plan.ask.origin, judged=stage.judged)
@@ -202,13 +216,36 @@ def _verified(
     return replace(decision, notes=(verified, *notes))
 
 
-def _all_back(plan: Plan, stage: RollingBack, seen: Observation) -> str:
-    """Say what the pods run now; where there are none: what they do not run."""
-    pods = served(seen)
-    desired = sum(one.desired for one in pods)
-    if not desired:
-        return f"no pod runs {plan.ask.env}={plan.values[stage.from_step]} any more"
-    return f"{sum(one.proven for one in pods)} of {desired} pods run {pods[0].runs} again"
+def _all_back(plan: Plan, stage: RollingBack, places: tuple[Place, ...]) -> str:
+    """Say which pods run their original again; where there are none: what no pod runs."""
+    found = (
+        (show(p.original.value), p.workload.coverage)
+        for p in reversed(places)
+        if p.standing is Standing.WANTED and p.workload and p.workload.coverage
+    )
+    told = ", ".join(
+        f"{sum(c.proven for c in pods)} of {sum(c.desired for c in pods)} pods run {value} again"
+        for value, pods in _grouped(found)
+        if any(c.desired for c in pods)
+    )
+    return told or f"no pod runs {plan.ask.env}={plan.values[stage.from_step]} any more"
+
+
+def _not_ours(places: tuple[Place, ...]) -> str:
+    """Name the targets that run somebody else's value; empty: there are none."""
+    return "".join(
+        f"; {p.original.deployment}: left at {show_entry(p.workload.entry)}, set by somebody else"
+        for p in reversed(places)
+        if p.standing is Standing.TAKEN and p.workload
+    )
+
+
+def _grouped(pairs: Iterable[tuple[str, Named]]) -> Iterable[tuple[str, list[Named]]]:
+    """Return what belongs to each value, in the order in which the values come."""
+    groups: dict[str, list[Named]] = {}
+    for value, one in pairs:
+        groups.setdefault(value, []).append(one)
+    return groups.items()
 
 
 def _not_looked_at(places: tuple[Place, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rampguard.core.applying import (
     HELD,
@@ -18,8 +18,10 @@ from rampguard.core.applying import (
     templates,
     told_harm,
 )
-from rampguard.core.baseline import effective, is_whole, longer, taken_anew
+from rampguard.core.baseline import effective, is_whole, longer, low_switch, taken_anew
 from rampguard.core.durations import show_duration
+from rampguard.core.findings import as_note, finding, has_room
+from rampguard.core.findings import evidence_text as evidence_text  # noqa: PLC0414 - for benchmarks
 from rampguard.core.guardrails import worst
 from rampguard.core.harm import (
     as_latched,
@@ -55,21 +57,18 @@ from rampguard.core.moves import (
     blind_in_all,
     end,
     gate_open,
+    is_too_soon,
     note,
     told_once,
     was_approved,
     without_gate,
 )
-from rampguard.core.parts import part_text
 from rampguard.core.plan import Plan, due_findings, soak_end, until_next_look
 from rampguard.core.preflight import step_preflight
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
 from rampguard.core.start import apply_step
 from rampguard.core.targets import advance, taken
-
-WORDS, EVIDENCE = 80, 512  # characters that a finding keeps: of a server's answer, and in all
-DETAILS = 1024  # characters of the lines of numbers that a finding keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def soaking(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
     if watched.stage.rules != stage.rules or _is_held_now(plan, state, stage, seen):
         # These looks judged by what holds no more. Nothing is lost: the next one counts on.
         seen = replace(seen, looks=())
-    for take_in in (_looks, _pods, _blindness):
+    for take_in in (_switches, _looks, _pods, _blindness):
         watched = take_in(plan, watched, seen)
     decision = _answer(plan, watched, seen)
     return replace(decision, notes=(*watched.notes, *decision.notes))
@@ -156,6 +155,19 @@ def _rules_changed(plan: Plan, watched: Watched, seen: Observation) -> Watched:
         for name in changed
     )
     return replace(watched, state=state, stage=stage).told(*notes)
+
+
+def _switches(plan: Plan, watched: Watched, _: Observation) -> Watched:
+    """Tell once that an edited kill-switch is too near to what is usual, and what holds instead."""
+    known = {one.guardrail: one for one in watched.state.baselines}
+    for one in plan.ask.guardrails:
+        before = known.get(one.name)
+        if before is not None and (why := low_switch(one, before)):
+            text = f"{one.name}: {why}; {2 * before.rate:.2%} holds instead: set a higher one"
+            told = note(Reason.GUARDRAIL_CHANGED, text, one.name, why, warning=True)
+            state, notes = told_once(watched.state, told)
+            watched = replace(watched, state=state).told(*notes)
+    return watched
 
 
 def _on_grid(plan: Plan, stage: Soaking, at: datetime) -> datetime:
@@ -245,20 +257,35 @@ def _look(plan: Plan, watched: Watched, look: Look, now: datetime) -> Watched:
         breached=tuple(sorted(latched)),
     )
     look = replace(look, judgements=as_latched(watched.stage, look.judgements))
-    moved = _verdicts(look.judgements) != _verdicts(stage.judged)
+    shown = _as_known(plan, stage, look)
+    moved = _verdicts(shown) != _verdicts(stage.judged)
     due = tuple(_findings(plan, watched, look, now))
     harm = latched != before and not due
-    found = (*due, _at_breach(plan, watched.stage, look)) if harm else due
-    if moved or closed or found:
-        watched = replace(watched, stage=replace(watched.stage, judged=look.judgements))
-    recorded = (*watched.state.findings, *found)
-    notes = (_told(finding) for finding in due)  # a breach is told by a note of its own
-    return replace(watched, state=replace(watched.state, findings=recorded)).told(*notes)
+    state = replace(watched.state, findings=(*watched.state.findings, *due))
+    if harm and has_room(plan, state.findings):
+        state = replace(state, findings=(*state.findings, _at_breach(plan, watched.stage, look)))
+    elif harm:
+        state = replace(state, unrecorded=state.unrecorded + 1)
+    if moved or closed or harm or due:
+        watched = replace(watched, stage=replace(watched.stage, judged=shown))
+    notes = map(as_note, due)  # a breach is told by a note of its own
+    return replace(watched, state=state).told(*notes)
+
+
+def _as_known(plan: Plan, stage: Soaking, look: Look) -> tuple[Judgement, ...]:
+    """Return what people read: while a look may just have failed, what was judged last."""
+    if not (look.measured.unanswered and is_too_soon(plan, stage.evidence, look.at)):
+        return look.judgements
+    last = {one.name: one for one in stage.judged}
+    return tuple(
+        last.get(one.name, one) if one.verdict is Verdict.NO_DATA else one
+        for one in look.judgements
+    )
 
 
 def _at_breach(plan: Plan, stage: Soaking, look: Look) -> Finding:
     """Return the record of a new breach."""
-    return _finding(plan, stage, look, look.at - stage.since, Verdict.BREACHED, late=False)
+    return finding(plan, stage, look, look.at - stage.since, Verdict.BREACHED, late=False)
 
 
 def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterator[Finding]:
@@ -275,53 +302,7 @@ def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterat
         if verdict is Verdict.NO_DATA and now - instant <= plan.ask.max_blind:
             continue
         late = now - instant > 2 * plan.tempo.look + plan.tempo.scrape
-        yield _finding(plan, stage, look, after, verdict, late=late)
-
-
-def _finding(  # noqa: PLR0913 - the facts of a record
-    plan: Plan, stage: Soaking, look: Look, after: timedelta, verdict: Verdict, *, late: bool
-) -> Finding:
-    return Finding(
-        after=after,
-        at=look.at,
-        share=plan.values[stage.step],
-        verdict=verdict,
-        evidence=evidence_text(look.judgements),
-        late=late,
-        details=tuple(_details(look.judgements)),
-    )
-
-
-def _details(judgements: tuple[Judgement, ...]) -> Iterator[str]:
-    """Yield a line of numbers for each part, as far as the memory of a finding reaches."""
-    left = DETAILS
-    for one in judgements:
-        for part in one.parts:
-            line = f"{one.name} {part_text(part)}"
-            left -= len(line)
-            if left >= 0:
-                yield line
-
-
-def evidence_text(judgements: tuple[Judgement, ...]) -> str:
-    """Say what was seen of each guardrail, for one line; it is kept for every finding."""
-    text = "; ".join(
-        " ".join(part for part in (j.name, j.value or j.why[:WORDS], j.interval) if part)
-        for j in judgements
-    )
-    return text if len(text) <= EVIDENCE else f"{text[: EVIDENCE - 1]}…"
-
-
-def _told(finding: Finding) -> Note:
-    late = " (late)" if finding.late else ""
-    text = f"{show_duration(finding.after)} finding at {finding.share}%: {finding.verdict}{late}"
-    return note(
-        Reason.FINDING_RECORDED,
-        f"{text}; {finding.evidence}",
-        finding.share,
-        finding.after,
-        warning=finding.verdict is Verdict.BREACHED,
-    )
+        yield finding(plan, stage, look, after, verdict, late=late)
 
 
 def _verdicts(judgements: tuple[Judgement, ...]) -> tuple[tuple[str, Verdict], ...]:
@@ -335,14 +316,18 @@ def _blindness(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     evidence, ask = watched.stage.evidence, plan.ask
     why = seen.look_failed or _unseen(plan, watched, seen.looks[-1])
     if not why:
-        if evidence.blind_since is None:
+        if evidence.blind_since is None and evidence.missed_since is None:
             return watched
         total = blind_in_all(evidence, seen.now)
-        return watched.with_evidence(blind_since=None, blind_total=total)
+        return watched.with_evidence(blind_since=None, missed_since=None, blind_total=total)
+    if _is_missed(plan, watched, seen):
+        since = evidence.missed_since or _looked_at(plan, seen)
+        return watched.with_evidence(missed_since=since)
     if evidence.blind_since is None:
         text = f"{why} (allowed: {show_duration(ask.max_blind)})"
         told = note(Reason.GUARDRAIL_NO_DATA, text, seen.now.isoformat(), warning=True)
-        return watched.with_evidence(blind_since=seen.now).told(told)
+        since = evidence.missed_since or seen.now
+        return watched.with_evidence(blind_since=since, missed_since=None).told(told)
     blind = blind_for(evidence, seen.now)
     if ask.no_data is not NoDataPolicy.HOLD or blind <= ask.max_hold:
         return watched
@@ -352,6 +337,17 @@ def _blindness(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     )
     state, notes = told_once(watched.state, again)
     return replace(watched, state=state).told(*notes)
+
+
+def _is_missed(plan: Plan, watched: Watched, seen: Observation) -> bool:
+    """Say whether the last look was not answered, and it is too soon to call it blind."""
+    failed = seen.look_failed or seen.looks[-1].measured.unanswered
+    at = _looked_at(plan, seen)
+    return bool(failed) and is_too_soon(plan, watched.stage.evidence, at)
+
+
+def _looked_at(plan: Plan, seen: Observation) -> datetime:
+    return seen.looks[-1].at if seen.looks else seen.now - plan.tempo.scrape
 
 
 def _unseen(plan: Plan, watched: Watched, look: Look) -> str:
@@ -437,6 +433,8 @@ def _hold(
     if stage.evidence.blind_since is not None and not ignore_blind:
         since = f"{stage.evidence.blind_since:%Y-%m-%dT%H:%M:%SZ}"
         return Because(Reason.NO_DATA, f"{until}; blind since {since}: {_blind_why(seen)}")
+    if stage.evidence.missed_since is not None:
+        return Because(Reason.SOAKING, f"{until}; the last look was not answered")
     if plan.ask.paused:
         return Because(Reason.PAUSED, f"paused; {until}")
     if stage.changed_at is not None and seen.now >= over:

@@ -128,11 +128,11 @@ def _start(plan: Plan, state: State, seen: Observation) -> Decision:
         baselines=seen.baselines,
         exporters=seen.exporters,
     )
-    passed = note(
-        Reason.PREFLIGHT_PASSED,
+    ready = (
         f"pre-flight passed: {', '.join(o.deployment for o in originals)}"
-        f" run {show(plan.origin)}, every signal is there",
+        f" run {show(plan.origin)}, every signal is there"
     )
+    passed = note(Reason.PREFLIGHT_PASSED, "; ".join((ready, *seen.unread)))
     decision = apply_step(plan, begun, seen, 0)
     return replace(decision, notes=(passed, *decision.notes))
 

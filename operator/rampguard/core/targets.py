@@ -20,6 +20,7 @@ from rampguard.core.model import (
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 
+SHOWN = 128  # characters of a value
 GITOPS_MANAGERS = frozenset({"argocd-controller", "kustomize-controller", "helm-controller"})
 
 
@@ -108,7 +109,12 @@ def holder(workload: Workload) -> str:
 
 def show(value: EnvValue | None) -> str:
     """Return a value for people."""
-    return "absent" if value is None else value or '""'
+    return "absent" if value is None else short(value) or '""'
+
+
+def short(value: str) -> str:
+    """Return a value cut to what people read: somebody else's may be of any length."""
+    return value if len(value) <= SHOWN else f"{value[: SHOWN - 1]}…"
 
 
 def show_entry(entry: Entry) -> str:

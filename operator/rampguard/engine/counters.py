@@ -20,6 +20,7 @@ from rampguard.ports import World
 
 MEMORY = timedelta(hours=1)  # how far back the last value of a counter is looked for
 FRESH = 3  # scrapes that a sample may be old
+EXACT = 2.0**53  # up to it a float holds every whole number
 ENOUGH = 0.8  # of the ready pods that export: as many must be fresh
 
 
@@ -203,8 +204,7 @@ class Counters:
     async def _span(self, start: datetime, end: datetime, step: timedelta) -> tuple[Series, ...]:
         found = await self.world.metrics.span(self._source, self.query, start, end, step)
         ours = tuple(one for one in found if one.points and self._is_ours(one.labels))
-        if any(not math.isfinite(value) for one in ours for _, value in one.points):
-            raise NothingSeenError(f"a counter of {self.selector} is NaN or infinite")
+        self._check(value for one in ours for _, value in one.points)
         return ours
 
     async def _instant(
@@ -218,9 +218,15 @@ class Counters:
                 f"{len(found)} series of {self.selector}, none with the label"
                 f' "{self._pod_label}" of a pod of the targets'
             )
-        if any(not math.isfinite(one.value) for one in ours):
-            raise NothingSeenError(f"a counter of {self.selector} is NaN or infinite")
+        self._check(one.value for one in ours)
         return ours
+
+    def _check(self, values: Iterable[float]) -> None:
+        """Refuse what is no count. Raises NothingSeenError."""
+        odd = next((one for one in values if not abs(one) <= EXACT), None)  # NaN, too
+        if odd is not None:
+            what = "beyond 2^53" if math.isfinite(odd) else "NaN or infinite"
+            raise NothingSeenError(f"a counter of {self.selector} is {what}")
 
     def _is_ours(self, labels: Mapping[str, str]) -> bool:
         return self.pods.has(labels.get(self._pod_label, ""))
@@ -302,14 +308,15 @@ async def lately(  # noqa: PLR0913 - of what, until when, since when at the earl
 ) -> dict[PromQL, tuple[Reading, Reading]]:
     """Return what each selector counted in the 120 s up to an instant, and to the look before.
 
-    began: nothing from before it counts; without two looks since then nothing is told.
+    began: nothing from before it counts; without two looks since then nothing is told. A selector
+    whose counters are no numbers is left out. Raises Unavailable, Refused.
     """
     names, look = tuple(selectors), plan.tempo.look
     since = max(at - KILL_SPAN - look, began)
     if at - since < 2 * look:
         return {}
     found = await asyncio.gather(
-        *(Counters(plan, one, world, pods).grown(since, at, since) for one in names)
+        *(_grown(Counters(plan, one, world, pods), since, at, since) for one in names)
     )
     return {
         name: (
@@ -317,6 +324,7 @@ async def lately(  # noqa: PLR0913 - of what, until when, since when at the earl
             summed(told, plan.ask.arms, since, at - look),
         )
         for name, told in zip(names, found, strict=True)
+        if not isinstance(told, str)
     }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -72,6 +72,7 @@ class _Looker:
             evidence=self._remembered(measured),
             judgements=tuple(map(self._asked, judgements, self.plan.ask.guardrails)),
             measured=measured,
+            asked=queries(self.plan, self.world, self.pods),
         )
 
     async def _measured(self, at: datetime) -> Measured:
@@ -82,7 +83,8 @@ class _Looker:
             self._counted(at), asyncio.gather(*(self._points(one, at) for one in thresholds))
         )
         told = {one.name: found for one, found in zip(thresholds, points, strict=True)}
-        return replace(counted, points=told)
+        failed = any(isinstance(one, str) or _is_no_number(one) for one in points)
+        return replace(counted, points=told, unanswered=counted.unanswered or failed)
 
     async def _counted(self, at: datetime) -> Measured:
         """Return what was counted, or why nothing can be."""
@@ -95,10 +97,16 @@ class _Looker:
                 self._recent(at),
             )
         except (Unavailable, Refused) as error:
-            return Measured(counted=str(error))
+            return Measured(counted=str(error), unanswered=True)
         unheard = (counted.unheard.get(family.selector, "") for family in self.plan.families)
         why = tuple(a or b for a, b in zip(silent, unheard, strict=True))
-        return Measured(counted=counted.evidence, silent=why, stale=stale, recent=recent)
+        return Measured(
+            counted=counted.evidence,
+            silent=why,
+            stale=stale,
+            recent=recent,
+            unanswered=bool(counted.unheard),
+        )
 
     async def _count(self, at: datetime) -> Counted:
         """Count up to an instant; nothing from when on not every pod is proven."""
@@ -109,14 +117,14 @@ class _Looker:
         return await count(self.plan, self.stage, until, self.world, self.pods)
 
     async def _recent(self, at: datetime) -> tuple[tuple[Reading, Reading], ...]:
-        errors = _switched(self.plan)
-        if not errors:
+        names = tuple(dict.fromkeys(one for both in _switches(self.plan) for one in both))
+        if not names:
             return ()
         began = self.stage.evidence.t0
-        try:
-            told = await lately(self.plan, errors, at, self.world, self.pods, began=began)
-        except NothingSeenError:
-            return ()
+        told = await lately(self.plan, names, at, self.world, self.pods, began=began)
+        for errors, requests in _switches(self.plan):
+            if requests not in told:  # errors of unknown requests fire nothing
+                told.pop(errors, None)
         nothing = (Reading(), Reading())
         return tuple(told.get(one.selector, nothing) for one in self.plan.families)
 
@@ -155,12 +163,23 @@ class _Looker:
         return replace(judged, query=query(self.plan, guardrail, self.world, self.pods))
 
 
+def _is_no_number(found: Points) -> bool:
+    return not all(math.isfinite(value) for _, value in found[-1:])
+
+
 def query(plan: Plan, guardrail: Guardrail, world: World, pods: Pods) -> PromQL:
     """Return what a guardrail asks first, so that anyone can ask again."""
     if guardrail.query is not None:
         return guardrail.query
     families = families_of(plan.ask, guardrail, plan.tempo)
     return Counters(plan, families[0].selector, world, pods).query if families else PromQL("")
+
+
+def queries(plan: Plan, world: World, pods: Pods) -> tuple[PromQL, ...]:
+    """Return all that the guardrails are judged by, each query once."""
+    counted = (Counters(plan, family.selector, world, pods).query for family in plan.families)
+    free = (one.query for one in plan.ask.guardrails if one.query is not None)
+    return tuple(dict.fromkeys((*counted, *free)))
 
 
 async def silences(
@@ -205,11 +224,12 @@ def needs(
     return told
 
 
-def _switched(plan: Plan) -> tuple[PromQL, ...]:
-    """Return the selectors that kill-switches look at."""
-    rules = (one for one in plan.ask.guardrails if one.type is GuardrailType.ERROR_RATE)
-    found = (f.selector for one in rules for f in families_of(plan.ask, one, plan.tempo))
-    return tuple(dict.fromkeys(found))
+def _switches(plan: Plan) -> Iterator[tuple[PromQL, PromQL]]:
+    """Yield the selectors that kill-switches look at: of errors, and of their requests."""
+    for rule in plan.ask.guardrails:
+        if rule.type is GuardrailType.ERROR_RATE:
+            errors, requests = families_of(plan.ask, rule, plan.tempo)
+            yield errors.selector, requests.selector
 
 
 async def points(

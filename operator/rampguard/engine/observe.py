@@ -128,13 +128,14 @@ async def _before_start(plan: Plan, sight: Sight, world: World) -> Sight:
         return sight
     sight = await with_owned(plan, sight, world, fresh=False)
     dry = await asyncio.gather(*(_dry_run(plan, w, sight, world) for w in seen.workloads))
-    missing, baselines, exporters = await signals(plan, world, sight.counted)
+    found = await signals(plan, world, sight.counted)
     told = replace(
         seen,
         workloads=tuple(dry),
-        signals=missing,
-        baselines=baselines,
-        exporters=exporters,
+        signals=found.missing,
+        baselines=found.baselines,
+        exporters=found.exporters,
+        unread=found.unread,
     )
     return replace(sight, seen=told)
 

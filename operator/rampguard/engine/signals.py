@@ -2,9 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rampguard.core.baseline import Batches, batch_length, has_baseline, objection, take
+from rampguard.core.baseline import (
+    Batches,
+    batch_length,
+    has_baseline,
+    objection,
+    switched,
+    take,
+)
 from rampguard.core.guardrails import judge_threshold
 from rampguard.core.model import (
     Applying,
@@ -21,55 +29,105 @@ from rampguard.engine.looks import needs, points, query
 from rampguard.ports import Refused, Unavailable, World
 
 PATIENCE = timedelta(seconds=3)  # a proof does not wait for Prometheus
+UNREAD = "the time before the ramp cannot be read"
 Exporters = tuple[tuple[str, tuple[str, ...]], ...]
-Found = tuple[tuple[str, ...], tuple[Baseline, ...], Exporters]
 
 
-async def signals(plan: Plan, world: World, pods: Pods) -> Found:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What was found before the first write, at one instant.
+
+    missing: signals of deciding guardrails that are not there. exporters: by selector, the
+    Deployments that export it. unread: why dry runs have no baseline.
+    """
+
+    missing: tuple[str, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    exporters: Exporters = ()
+    unread: tuple[str, ...] = ()
+
+
+async def signals(plan: Plan, world: World, pods: Pods) -> Signals:
     """Name every signal that a deciding guardrail would miss now, and return all baselines."""
     at = world.clock.now() - plan.tempo.scrape
-    try:
-        baselines = await take_baselines(plan, at, world, pods)
-    except (NothingSeenError, Unavailable, Refused) as error:
-        return (f"the time before the ramp cannot be read: {error}",), (), ()
-    known = {one.guardrail: one for one in baselines}
+    before = await _before(plan, at, world, pods)
+    known = {name: one for name, one in before.items() if isinstance(one, Baseline)}
     rules = tuple(one for one in plan.ask.guardrails if not one.dry_run)
-    found = await asyncio.gather(
-        *(
-            _told(_signal(plan, one, known.get(one.name), at=at, world=world, pods=pods))
-            for one in rules
+    unread = {name: one for name, one in before.items() if isinstance(one, str)}
+    if any(rule.name in unread for rule in rules):
+        found = [unread.get(rule.name, "") for rule in rules]
+    else:
+        asked = (
+            _signal(plan, one, known.get(one.name), at=at, world=world, pods=pods) for one in rules
         )
-    )
+        found = await asyncio.gather(*map(_told, asked))
     missing = tuple(
         f"{rule.name}: {why} ({query(plan, rule, world, pods)})"
         for rule, why in zip(rules, found, strict=True)
         if why
     )
-    return missing, baselines, () if missing else await _exporters(plan, at, world, pods)
+    return Signals(
+        missing=missing,
+        baselines=tuple(known.values()),
+        exporters=() if missing else await _exporters(plan, at, world, pods),
+        unread=tuple(f"{name} (dry run): {why}" for name, why in unread.items()),
+    )
 
 
 async def _exporters(plan: Plan, at: datetime, world: World, pods: Pods) -> Exporters:
-    """Return who exports what now, so that a tier that falls silent is missed."""
+    """Return who exports what now, so that a tier that falls silent is missed.
+
+    What only dry runs count may be left out: then it is unknown. Raises Unavailable, Refused.
+    """
+    deciding = needs(plan, rules=tuple(g for g in plan.ask.guardrails if not g.dry_run))
+
+    async def one(name: PromQL) -> tuple[str, ...] | None:
+        try:
+            return await Counters(plan, name, world, pods).exporters(at)
+        except (Unavailable, Refused):
+            if name in deciding:
+                raise
+            return None
+
     names = tuple(needs(plan))
-    found = await asyncio.gather(*(Counters(plan, one, world, pods).exporters(at) for one in names))
-    return tuple(zip(names, found, strict=True))
+    found = await asyncio.gather(*map(one, names))
+    return tuple((n, who) for n, who in zip(names, found, strict=True) if who is not None)
 
 
-async def take_baselines(
-    plan: Plan, end: datetime, world: World, pods: Pods
-) -> tuple[Baseline, ...]:
+async def _before(plan: Plan, end: datetime, world: World, pods: Pods) -> dict[str, Baseline | str]:
     """Return what ran in the 24 h before an instant, of each guardrail that compares with it.
 
-    Raises NothingSeenError, Unavailable, Refused.
+    A text says why it cannot be read.
     """
     rules = tuple(one for one in plan.ask.guardrails if has_baseline(one))
     names = tuple(dict.fromkeys(s for one in rules for s in _selectors(plan, one)))
     step = batch_length(plan)
     found = await asyncio.gather(
-        *(Counters(plan, one, world, pods).batches(end, step) for one in names)
+        *(_batches(Counters(plan, one, world, pods), end, step) for one in names)
     )
-    told: dict[PromQL, Batches] = dict(zip(names, found, strict=True))
-    return tuple(take(plan, one, [told[s] for s in _selectors(plan, one)], step) for one in rules)
+    told = dict(zip(names, found, strict=True))
+    return {
+        one.name: _taken(plan, one, [told[s] for s in _selectors(plan, one)], step) for one in rules
+    }
+
+
+async def _batches(counters: Counters, end: datetime, step: timedelta) -> Batches | str:
+    try:
+        return await counters.batches(end, step)
+    except (NothingSeenError, Unavailable, Refused) as error:
+        return f"{UNREAD}: {error}"
+
+
+def _taken(
+    plan: Plan, guardrail: Guardrail, told: Sequence[Batches | str], step: timedelta
+) -> Baseline | str:
+    """Return a baseline; a text says why there is none."""
+    if why := next((one for one in told if isinstance(one, str)), ""):
+        return why
+    try:
+        return take(plan, guardrail, [one for one in told if not isinstance(one, str)], step)
+    except ArithmeticError as error:
+        return f"{UNREAD}: its counts are too small to compare with ({error})"
 
 
 async def _signal(  # noqa: PLR0913 - a rule, what ran before, and whom to ask
@@ -116,6 +174,8 @@ async def _fires(  # noqa: PLR0913 - as _signal
     names = _selectors(plan, guardrail)
     began = at - KILL_SPAN - plan.tempo.look
     told = await lately(plan, names, at, world, pods, began=began)
+    if unknown := next((s for s in names if s not in told), None):
+        return f"the last minutes of {unknown} cannot be read: it holds what is no count"
     fired = killed_by(guardrail, baseline, [told[s] for s in names], at)
     return f"{fired.value} is beyond the kill-switch already, {fired.limit}" if fired else ""
 
@@ -140,15 +200,17 @@ async def kills(
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
             told = await lately(plan, names, at, world, pods, began=stage.since)
-    except (NothingSeenError, Unavailable, Refused, TimeoutError):
+    except (Unavailable, Refused, TimeoutError):
         return ()
     found = (
-        ()
-        if not told
-        else (
-            killed_by(one, known[one.name], [told[s] for s in _selectors(plan, one)], at)
-            for one in rules
+        killed_by(
+            switched(one, known[one.name]),
+            known[one.name],
+            [told[s] for s in _selectors(plan, one)],
+            at,
         )
+        for one in rules
+        if told.keys() >= set(_selectors(plan, one))
     )
     return tuple(one for one in found if one is not None)
 

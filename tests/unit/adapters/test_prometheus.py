@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from rampguard.adapters.prometheus import Patience, PrometheusMetrics, Source
+from rampguard.adapters.prometheus import Patience, PrometheusMetrics, Source, _ahead
 from rampguard.core.model import PromQL
 from rampguard.ports import BadQuery, Sample, Unavailable
 
@@ -27,7 +28,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def prometheus(handler: Handler, **options) -> AsyncIterator[PrometheusMetrics]:
+async def prometheus(
+    handler: Handler, log: Callable[..., None] = lambda *_, **__: None, **options
+) -> AsyncIterator[PrometheusMetrics]:
     async def answer(request: web.Request) -> web.StreamResponse:
         return await handler(request)
 
@@ -35,7 +38,7 @@ async def prometheus(handler: Handler, **options) -> AsyncIterator[PrometheusMet
     app.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(app) as server:
         metrics = PrometheusMetrics(
-            {"default": Source(url=str(server.make_url("/")), **options)}, QUICK
+            {"default": Source(url=str(server.make_url("/")), **options)}, QUICK, log=log
         )
         yield metrics
         metrics.close()
@@ -358,11 +361,13 @@ async def test_a_redirect_does_not_carry_the_token_away(tmp_path):
     assert seen == ["/api/v1/query"]
 
 
+NOTHING = {"status": "success", "data": {"resultType": "vector", "result": []}}
+
+
 @pytest.mark.parametrize(("hours", "word"), [(1, "ahead of"), (-1, "behind")])
 async def test_a_clock_that_is_another_than_ours_is_no_answer(hours: int, word: str) -> None:
     told = formatdate(time.time() + hours * 3600, usegmt=True)
-    envelope = {"status": "success", "data": {"resultType": "vector", "result": []}}
-    async with prometheus(always(200, envelope, Date=told)) as metrics:
+    async with prometheus(always(200, NOTHING, Date=told)) as metrics:
         with pytest.raises(Unavailable, match=rf"ClockSkew: its clock is 3[56]\d\d s {word} ours"):
             await metrics.instant("default", UP, AT)
 
@@ -370,6 +375,35 @@ async def test_a_clock_that_is_another_than_ours_is_no_answer(hours: int, word: 
 @pytest.mark.parametrize("behind", [30, None])
 async def test_a_clock_that_is_nearly_ours_or_unknown_is_believed(behind: int | None) -> None:
     date = "yesterday" if behind is None else formatdate(time.time() - behind, usegmt=True)
-    envelope = {"status": "success", "data": {"resultType": "vector", "result": []}}
-    async with prometheus(always(200, envelope, Date=date)) as metrics:
+    async with prometheus(always(200, NOTHING, Date=date)) as metrics:
         assert await metrics.instant("default", UP, AT) == ()
+
+
+async def test_clocks_that_differ_a_little_are_told_once_until_they_agree_again() -> None:
+    ahead = iter((3, 30, 31, -20, 0, -20))
+    told: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        date = formatdate(time.time() + next(ahead), usegmt=True)
+        return await always(200, NOTHING, Date=date)(request)
+
+    def log(level: str, message: str, **facts: str) -> None:
+        told.append(f"{level}: {message}: {facts['because']}")
+
+    async with prometheus(handler, log) as metrics:
+        counts = []
+        for _ in range(6):
+            assert await metrics.instant("default", UP, AT) == ()
+            counts.append(len(told))
+    assert counts == [0, 1, 1, 1, 1, 2]
+    assert re.fullmatch(r"warning: clocks differ: its clock is (29|30) s ahead of ours", told[0])
+    assert re.fullmatch(r"warning: clocks differ: its clock is (19|20) s behind ours", told[1])
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [(99, 0), (100, 0), (109, 0), (111, 1), (120, 10), (98, -1), (80, -19)],
+)
+def test_a_date_within_the_call_is_our_time(date: int, seconds: int) -> None:
+    """A slow answer is no other clock."""
+    assert _ahead(formatdate(date, usegmt=True), 100.0, 110.0) == timedelta(seconds=seconds)

@@ -3,11 +3,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import orjson
 import pytest
 
 import scenes as s
 from rampguard.api import engine
-from rampguard.api.status import LONGEST_MEMORY
+from rampguard.api.status import LARGEST, LONGEST_MEMORY, NO_ROOM, to_status
+from rampguard.core.decide import LINES
+from rampguard.core.findings import ASKED, DETAILS, EVIDENCE, MOST, evidence_text
+from rampguard.core.guardrails import WORDS
 from rampguard.core.model import (
     Baseline,
     EnvValue,
@@ -15,19 +19,24 @@ from rampguard.core.model import (
     Finding,
     GuardrailType,
     Judgement,
+    Line,
     Original,
     Part,
+    Phase,
     Phi,
     PromQL,
     Reading,
     Soaked,
+    Soaking,
     State,
     Verdict,
 )
-from rampguard.core.soak import DETAILS, evidence_text
+from rampguard.core.moves import TOLD
+from rampguard.core.view import StatusView
 
-STEPS, FINDINGS, GUARDRAILS, TARGETS = 11, 10, 10, 10  # the most that the schema takes
+GUARDRAILS, TARGETS = 10, 10  # the most that the schema takes
 FAMILIES, BINS = 2 * GUARDRAILS, 288
+VIEW = StatusView(phase=Phase.SOAKING, blind=timedelta(0))
 
 
 def longest_part(name: str) -> Part:
@@ -87,7 +96,7 @@ def longest_baseline(name: str) -> Baseline:
 
 
 def utmost() -> State:
-    """Return the state of the largest ramp that the schema takes, at the end of a long watch."""
+    """Return the state of the largest ramp that is likely, at the end of a long watch."""
     judged = tuple(longest_judgement(i) for i in range(GUARDRAILS))
     findings = tuple(
         Finding(
@@ -98,8 +107,9 @@ def utmost() -> State:
             evidence=evidence_text(judged),
             late=True,
             details=tuple("d" * (DETAILS // 20) for _ in range(20)),
+            asked=tuple(f"{i}{'q' * 80}" for i in range(8)),
         )
-        for i in range(STEPS * FINDINGS)
+        for i in range(MOST)
     )
     bins = tuple(Reading(123456.0 + i, 123456.0 + i, 123456.0 + i) for i in range(BINS))
     evidence = Evidence(
@@ -118,7 +128,7 @@ def utmost() -> State:
         )
         for i in range(TARGETS)
     )
-    told = tuple(f"Blind/{i}/2026-11-24T02:51:20.565034+00:00" for i in range(360))
+    told = tuple(f"Blind/{i}/2026-11-24T02:51:20.565034+00:00" for i in range(TOLD))
     soaking = replace(s.soaking(), evidence=evidence, judged=judged)
     return State(
         stage=soaking,
@@ -135,6 +145,60 @@ def test_the_largest_ramp_is_remembered_within_the_schema() -> None:
     line = engine.write(utmost())
     assert len(line) < LONGEST_MEMORY
     assert engine.read(line) == utmost()
+
+
+WIDE = "\U0001f40d"  # four bytes in a status, one of the characters that a schema counts
+
+
+def hostile() -> State:
+    """Return a state in which every count and every word is as long as it can be."""
+    was = utmost()
+    counts = 2.0**53 / 3, 2.0**52 / 3, 2.0**51 / 3
+    (stage,) = (one for one in (was.stage,) if isinstance(one, Soaking))
+    evidence = replace(stage.evidence, counts=((Reading(*counts),) * BINS,) * FAMILIES)
+    judged = tuple(replace(j, why=WIDE * WORDS, query=PromQL(WIDE * 2400)) for j in stage.judged)
+    pods = tuple(f"{n}{'d' * 252}" for n in range(TARGETS))
+    return replace(
+        was,
+        stage=replace(stage, evidence=evidence, judged=judged),
+        exporters=tuple((f"{n:02}{WIDE * 2046}", pods) for n in range(FAMILIES)),
+        findings=tuple(
+            replace(one, evidence=WIDE * EVIDENCE, asked=(WIDE * ASKED,)) for one in was.findings
+        ),
+        gates=tuple(replace(s.gate(f"step-{n}"), why=WIDE * 1024) for n in range(4)),
+        timeline=tuple(Line(s.T, WIDE * 1024) for _ in range(LINES)),
+    )
+
+
+def test_the_most_likely_to_be_large_is_shown_whole() -> None:
+    status = to_status(VIEW, utmost())
+    assert engine.read(status["engine"]) == utmost()
+    assert len(orjson.dumps(status)) < LARGEST
+
+
+def test_whatever_is_counted_and_said_a_status_can_be_stored() -> None:
+    status = to_status(VIEW, hostile())
+    assert len(status["engine"]) <= LONGEST_MEMORY
+    assert len(orjson.dumps(status)) <= LARGEST
+    assert status["findings"][0]["evidence"] == NO_ROOM
+    kept = engine.read(status["engine"])
+    assert kept == replace(hostile(), findings=kept.findings, timeline=())
+    assert [replace(f, evidence="") for f in kept.findings] == [
+        replace(f, evidence="", details=(), asked=()) for f in hostile().findings
+    ]
+
+
+def test_a_memory_that_cannot_be_shortened_is_an_error_of_ours() -> None:
+    with pytest.raises(ValueError, match="longer than 524288 characters"):
+        to_status(VIEW, State(told=("x" * LONGEST_MEMORY,)))
+
+
+def test_numbers_of_findings_go_before_their_evidence() -> None:
+    was = hostile()
+    spoken = replace(was, exporters=(), findings=utmost().findings)
+    status = to_status(VIEW, spoken)
+    assert {tuple(one["details"]) for one in status["findings"]} == {(NO_ROOM,)}
+    assert status["findings"][0]["evidence"] == utmost().findings[0].evidence
 
 
 def test_counts_and_evidence_come_back_as_they_were() -> None:

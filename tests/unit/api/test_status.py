@@ -70,8 +70,23 @@ def test_without_parts_nothing_is_said() -> None:
 def test_more_and_longer_lines_than_fit_are_cut(details: list[str], list_name: str) -> None:
     told = SCHEMA[list_name]["items"]["properties"]["details"]
     assert len(details) == told["maxItems"]
-    assert {len(line) for line in details} == {told["items"]["maxLength"]}
-    assert all(line.endswith("…") for line in details)
+    assert {len(line) for line in details[:-1]} == {told["items"]["maxLength"]}
+    assert all(line.endswith("…") for line in details[:-1])
+
+
+def test_a_finding_names_what_was_asked() -> None:
+    asked = 'errors_total{namespace="app"}', "p95"
+    (one,) = to_status(VIEW, State(findings=(replace(HOUR, asked=asked),)))["findings"]
+    assert one["asked"] == list(asked)
+    assert "asked" not in recorded("a line")
+
+
+def test_lines_that_do_not_fit_are_counted() -> None:
+    assert recorded(*map(str, range(20)))["details"] == [str(n) for n in range(20)]
+    assert recorded(*map(str, range(21)))["details"] == [
+        *(str(n) for n in range(19)),
+        "2 more left out: too long for a finding",
+    ]
 
 
 def test_others_words_in_a_line_move_no_cursor() -> None:

@@ -137,7 +137,7 @@ def test_new_harm_voids_the_open_question_and_asks_about_all() -> None:
     )
     assert again.state.voided == ("breach",)
     assert [n.message for n in told(again, Reason.GUARDRAIL_BREACHED)] == [
-        "p95 breached: 3.1, limit 0.8 or less"
+        "p95 breached: 3.1, limit 0.8 or less (why)"
     ]
     assert told(again, Reason.APPROVAL_ASKED)
     late = after(7, errors(HISTORY), P95, was=again.state, approve="breach", generation=2)

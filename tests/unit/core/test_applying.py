@@ -88,7 +88,7 @@ def test_a_start_tells_what_was_checked_and_what_is_set() -> None:
 @pytest.mark.parametrize(("step", "value", "then"), [(1, 20, 30), (2, 30, 40), (3, 40, 50)])
 def test_a_later_step_starts_from_the_one_before(step: int, value: int, then: int) -> None:
     found = (workload(value=value), workload("worker", then))
-    decision = prove(*found, was=applying(step=step), of=plan(steps=(20, 30, 40)))
+    decision = prove(*found, was=applying(step, written=()), of=plan(steps=(20, 30, 40)))
     assert written(decision) == [("api", str(then))]
 
 
@@ -153,7 +153,8 @@ def test_a_value_taken_rules_over_a_write_that_was_refused() -> None:
 
 def test_every_refusal_is_told() -> None:
     found = (workload(value=50), workload("worker", 10))
-    stage = prove(*found, refusals=("api: quota", "worker: 403")).state.stage
+    refusals = ("api: quota", "worker: 403")
+    stage = prove(*found, was=applying(written=()), refusals=refusals).state.stage
     assert isinstance(stage, RollingBack)
     assert (stage.because.reason, stage.because.message) == (
         Reason.WRITE_REFUSED,
@@ -250,8 +251,20 @@ def test_a_timeout_that_asks_a_person_keeps_the_proof_going() -> None:
 
 
 def test_a_write_that_is_missing_is_made_before_time_is_up() -> None:
-    decision = prove(workload(coverage=lagging(0)), workload("worker", 10), after=HOUR)
+    half = (workload(coverage=lagging(0)), workload("worker", 10))
+    decision = prove(*half, was=applying(written=()), after=HOUR)
     assert written(decision) == [("worker", "50")]
+
+
+def test_the_time_of_the_pods_begins_when_the_last_write_is_seen() -> None:
+    """A pass may sleep between what it saw and its writes: that time is none of the pods'."""
+    was = applying(written=("api/api",))
+    late = prove(*pair(coverage=lagging(0)), was=was, after=HOUR)
+    stage = late.state.stage
+    assert isinstance(stage, Applying)
+    assert stage.progress == Progress(began=T + HOUR, grew=T + HOUR)
+    gone_on = prove(*pair(coverage=lagging(0)), was=stage, after=HOUR + 15 * MINUTE)
+    assert gone_on.state.stage == stage
 
 
 @pytest.mark.parametrize(("minutes", "slow_told"), [(1, False), (7.5, False), (7.6, True)])

@@ -6,27 +6,36 @@ import pytest
 
 from rampguard.core.model import (
     Decision,
+    Look,
     NoDataPolicy,
     RollingBack,
     Verdict,
 )
+from rampguard.core.moves import TOLD
 from rampguard.core.reasons import Reason
 from scenes import (
+    DAY,
     HOUR,
     MINUTE,
+    SECOND,
     SHARE,
     SPEED,
+    TEMPO,
     T,
+    judged,
     look,
     plan,
     soaking,
     stage_of,
     state,
     told,
+    unanswered,
     watch,
 )
 
 BLIND, NOTHING = Verdict.NO_DATA, Verdict.NOT_APPLICABLE
+WITHIN, UNSURE = Verdict.WITHIN_TOLERANCE, Verdict.INCONCLUSIVE
+LOOK = TEMPO.look
 
 
 def blind(minutes: float, policy: NoDataPolicy, **asked: object) -> Decision:
@@ -90,6 +99,15 @@ def test_staying_blind_is_told_with_its_length(minutes: int) -> None:
     assert note.warning
 
 
+def test_what_was_told_long_ago_is_forgotten() -> None:
+    """A watch of weeks tells hundreds of times, and remembers the last of them."""
+    since = replace(soaking().evidence, blind_since=T)
+    was = state(soaking(evidence=since), told=tuple(f"Blind/{n}" for n in range(TOLD)))
+    kept = watch(look(5 * HOUR, BLIND), was=was).state.told
+    assert kept[:-1] == was.told[1:]
+    assert kept[-1].startswith("Blind/2/")
+
+
 @pytest.mark.parametrize("policy", [NoDataPolicy.IGNORE, NoDataPolicy.ROLLBACK])
 def test_only_a_hold_is_told_again(policy: NoDataPolicy) -> None:
     assert not told(blind(241, policy), Reason.BLIND)
@@ -105,11 +123,74 @@ def test_the_first_blind_look_says_what_is_allowed() -> None:
     assert note.message == "share: why; p95: why (allowed: 10m)"
 
 
-def test_a_look_that_could_not_be_taken_is_blind_too() -> None:
-    decision = watch(after=HOUR, look_failed="prometheus refuses")
-    (note,) = told(decision, Reason.GUARDRAIL_NO_DATA)
+def test_looks_that_cannot_be_taken_are_blind_from_the_third_on() -> None:
+    was, missed = state(soaking()), dict[str, object](look_failed="prometheus refuses")
+    for n in range(2):
+        decision = watch(was=was, after=HOUR + n * LOOK, **missed)
+        was = decision.state
+        assert not told(decision, Reason.GUARDRAIL_NO_DATA)
+        assert decision.because.message.endswith("the last look was not answered")
+    third = watch(was=was, after=HOUR + 2 * LOOK, **missed)
+    (note,) = told(third, Reason.GUARDRAIL_NO_DATA)
     assert note.message == "prometheus refuses (allowed: 10m)"
-    assert decision.because.message.endswith("prometheus refuses")
+    assert third.because.message.endswith("prometheus refuses")
+
+
+def passes(*looks: Look) -> list[Decision]:
+    """Make a pass after each look."""
+    was, made = state(soaking(judged=(judged(UNSURE), judged(UNSURE, "p95")))), []
+    for one in looks:
+        made.append(watch(one, was=was, after=one.at - T + 15 * SECOND))
+        was = made[-1].state
+    return made
+
+
+def shown(decision: Decision) -> list[Verdict]:
+    return [one.verdict for one in stage_of(decision).judged]
+
+
+def test_what_was_judged_last_is_shown_until_the_last_answer_is_more_than_two_looks_old() -> None:
+    first, second, third = passes(*(unanswered(look(HOUR + n * LOOK, BLIND)) for n in range(3)))
+    for one in (first, second):
+        assert shown(one) == [UNSURE, WITHIN]
+        assert stage_of(one).evidence.blind_since is None
+        assert not told(one, Reason.GUARDRAIL_NO_DATA)
+    assert shown(third) == [BLIND, WITHIN]
+    assert stage_of(third).evidence.blind_since == T + HOUR
+    assert len(told(third, Reason.GUARDRAIL_NO_DATA)) == 1
+
+
+def test_a_look_that_is_answered_again_was_no_blindness() -> None:
+    _, _, back, later = passes(
+        *(unanswered(look(HOUR + n * LOOK, BLIND)) for n in range(2)),
+        look(HOUR + 2 * LOOK),
+        unanswered(look(HOUR + 3 * LOOK, BLIND)),
+    )
+    assert stage_of(back).evidence == replace(soaking().evidence)
+    assert stage_of(later).evidence.missed_since == T + HOUR + 3 * LOOK
+
+
+def test_what_is_absent_is_no_data_at_once() -> None:
+    (first,) = passes(look(HOUR, BLIND))
+    assert shown(first) == [BLIND, WITHIN]
+    assert told(first, Reason.GUARDRAIL_NO_DATA)
+
+
+def test_harm_acts_though_a_part_of_its_look_was_not_answered() -> None:
+    (first,) = passes(unanswered(look(HOUR, BLIND, Verdict.BREACHED)))
+    assert isinstance(first.state.stage, RollingBack)
+
+
+def test_no_finding_is_made_of_what_was_judged_before() -> None:
+    (first,) = passes(unanswered(look(HOUR, BLIND)))
+    assert first.state.findings == ()
+
+
+def test_a_soak_does_not_end_by_a_look_that_was_not_answered() -> None:
+    """Nor would it by an Ignore of the blindness: it is none yet."""
+    ignoring = plan(no_data=NoDataPolicy.IGNORE)
+    last = unanswered(look(DAY, BLIND))
+    assert stage_of(watch(last, of=ignoring, after=DAY + MINUTE)).evidence.missed_since == last.at
 
 
 def test_a_pass_without_a_look_is_neither_blind_nor_seeing() -> None:

@@ -48,6 +48,7 @@ from scenes import (
     soaking,
     stamp,
     state,
+    told,
     workload,
 )
 
@@ -308,7 +309,7 @@ MESSAGES: dict[str, tuple[str, ConditionType, str]] = {
         "1 of 2 guardrails are proven to be within tolerance; share Inconclusive: why"),
     "what was breached, and that another is blind": (
         "a breach that asks while another is blind", ConditionType.GUARDRAILS_PASSING,
-        "share 49%, limit 45% .. 55%; p95 NoData: why"),
+        "share 49%, limit 45% .. 55% (why); p95 NoData: why"),
     "since when it is back": (
         "rolled back", ConditionType.ROLLBACK_VERIFIED,
         ("no pod runs a value of the ramp since 2026-11-23T12:01:00Z; users keep the arm that they"
@@ -394,6 +395,25 @@ def test_a_dry_run_is_no_part_of_what_passes() -> None:
     found = by_type(after, ConditionType.GUARDRAILS_PASSING)
     assert found.status == "True"
     assert found.message == "1 of 1 guardrails are proven to be within tolerance"
+
+
+def test_a_dry_run_without_a_baseline_is_told_at_the_start() -> None:
+    """It never blocks, so nobody would look for it."""
+    why = "errors (dry run): the time before the ramp cannot be read: timeout"
+    saw = before(unread=(why,))
+    after, _ = shown(plan(), State(), saw)
+    assert by_type(after, ConditionType.SIGNALS_READY).status == "True"
+    assert by_type(after, ConditionType.SIGNALS_READY).message.endswith(f"before; {why}")
+    (passed,) = told(decide(plan(), State(), saw), Reason.PREFLIGHT_PASSED)
+    assert passed.message.endswith(f"every signal is there; {why}")
+
+
+def test_a_foreign_value_of_any_length_is_told_by_its_beginning() -> None:
+    """Else somebody's megabyte would keep a status from being written."""
+    foreign = workload("worker", "v" * 900_000, owners=(Owner("kubectl", "Update", value=True),))
+    after, view = shown(plan(), state(soaking()), seen(workload(), foreign))
+    assert f"set ROLLOUT on worker to {'v' * 127}…, the" in str(after.stage.because)
+    assert len(str(after)) + len(str(view)) < 50_000
 
 
 # --- times and memory

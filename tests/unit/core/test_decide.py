@@ -53,6 +53,7 @@ from scenes import (
     soaking,
     stamp,
     state,
+    unanswered,
     workload,
 )
 
@@ -74,6 +75,8 @@ NEW = State()
 Arrow = tuple[Plan, State, Observation, To]
 UP = (("api", "50"), ("worker", "50"))
 DOWN = (("worker", "10"), ("api", "10"))
+MISSED = replace(soaking().evidence, missed_since=T + DAY - MINUTE)
+
 # fmt: off
 ARROWS: dict[str, Arrow] = {
     # --- before the start
@@ -146,10 +149,10 @@ ARROWS: dict[str, Arrow] = {
         To(Applying, Reason.APPLYING, UP)),
     # --- applying
     "a write that is missing is made": (
-        plan(), state(applying()), seen(workload(value=50), workload("worker", 10)),
+        plan(), state(applying(written=())), seen(workload(value=50), workload("worker", 10)),
         To(Applying, Reason.APPLYING, (("worker", "50"),))),
     "a change-cause of somebody's is no write of ours": (
-        plan(), state(applying()),
+        plan(), state(applying(written=())),
         seen(workload(value=50), workload("worker", 10, cause="released by hand")),
         To(Applying, Reason.APPLYING, (("worker", "50"),))),
     "pods that lag are waited for": (
@@ -221,7 +224,8 @@ ARROWS: dict[str, Arrow] = {
         plan(abort=Leave.ROLLBACK), state(applying()), seen(),
         To(RollingBack, Reason.ROLLING_BACK, DOWN)),
     "a pause does not leave a transaction half done": (
-        plan(paused=True), state(applying()), seen(workload(value=50), workload("worker", 10)),
+        plan(paused=True), state(applying(written=())),
+        seen(workload(value=50), workload("worker", 10)),
         To(Applying, Reason.APPLYING, (("worker", "50"),))),
     # --- soaking
     "a soak goes on": (
@@ -243,7 +247,13 @@ ARROWS: dict[str, Arrow] = {
         To(Soaking, Reason.NO_DATA)),
     "a look that failed holds": (
         plan(), state(soaking()), seen(look_failed="refused", after=END),
-        To(Soaking, Reason.NO_DATA)),
+        To(Soaking, Reason.SOAKING)),
+    "a look that was not answered holds": (
+        plan(), state(soaking()),
+        seen(looks=(unanswered(look(DAY, NO_DATA)),), after=END), To(Soaking, Reason.SOAKING)),
+    "looks that were not answered are blind": (
+        plan(), state(soaking(evidence=MISSED)),
+        seen(looks=(unanswered(look(DAY, NO_DATA)),), after=END), To(Soaking, Reason.NO_DATA)),
     "a breach rolls back": (
         plan(), state(soaking()), seen(looks=(look(HOUR, BREACHED),), after=HOUR),
         To(RollingBack, Reason.ROLLING_BACK, DOWN)),

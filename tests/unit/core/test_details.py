@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from rampguard.core.findings import DETAILS
 from rampguard.core.model import Part, Verdict
 from rampguard.core.reasons import Reason
-from rampguard.core.soak import DETAILS
 from rate_scenes import ERRORS, errors_judged, look_at, watched
 from scenes import HOUR, SHARE, judged, plan, told
 
@@ -41,11 +41,19 @@ def test_a_breach_is_recorded_with_its_numbers() -> None:
 
 
 def test_lines_end_where_the_memory_of_a_finding_does() -> None:
-    many = [part(f"p{i}", 100) for i in range(30)]
-    found = details(*many)
-    assert len("".join(found)) <= DETAILS
-    assert len("".join((*found, found[0]))) > DETAILS
-    assert found == details(*many[: len(found)])[: len(found)]
+    many = [part(f"p{i}", 100) for i in range(10, 30)]
+    *shown, last = details(*many)
+    assert len("".join((*shown, last))) <= DETAILS < len("".join((*shown, shown[0], last)))
+    assert shown == [*details(*many[: len(shown)])[: len(shown)]]
+    assert last == f"{len(many) + 1 - len(shown)} more left out: too long for a finding"
+
+
+def test_lines_that_just_fit_are_all_kept() -> None:
+    fits = DETAILS - sum(map(len, details(part(words=1)))) + 1
+    assert len(details(part(words=fits))) == 2
+    first, last = details(part(words=fits + 1))
+    assert first.startswith("errors history")
+    assert last == "1 more left out: too long for a finding"
 
 
 def test_a_note_stays_one_line() -> None:

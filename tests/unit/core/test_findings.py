@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from rampguard.core.findings import ASKED, BREACHES
 from rampguard.core.model import (
     Ended,
+    Finding,
     OnFailure,
+    PromQL,
     Verdict,
 )
 from rampguard.core.reasons import Reason
@@ -53,6 +56,15 @@ def test_a_finding_holds_what_was_judged_at_its_instant() -> None:
     assert found.evidence == "share 49% [40%, 58%]; share why"
 
 
+def test_a_finding_names_its_queries_as_far_as_its_memory_reaches() -> None:
+    asked = (PromQL("assignments_total"), PromQL("p95"))
+    (found,) = watch(replace(look(HOUR), asked=asked)).state.findings
+    assert (found.at, found.asked) == (T + HOUR, asked)
+    long = (*asked, PromQL("q" * ASKED))
+    (found,) = watch(replace(look(HOUR), asked=long)).state.findings
+    assert found.asked == (*asked, "1 more left out: too long for a finding")
+
+
 @pytest.mark.parametrize(("value", "kept"), [("x" * 506, "x" * 506), ("x" * 507, "x" * 505 + "…")])
 def test_a_finding_keeps_512_characters_of_its_evidence(value: str, kept: str) -> None:
     (found,) = watch(judging(HOUR, judged(value=value))).state.findings
@@ -97,6 +109,38 @@ def test_a_latched_breach_is_recorded_once() -> None:
     first = watch(look(2 * MINUTE, BREACHED), of=asked)
     again = watch(look(3 * MINUTE, BREACHED), of=asked, was=first.state)
     assert [f.after for f in again.state.findings] == [2 * MINUTE]
+
+
+def recorded(breaches: int, due: int = 0) -> tuple[Finding, ...]:
+    """Return so many breaches of an hour, minute by minute, and findings that were due."""
+    told = Finding(after=HOUR, at=T, share=50, verdict=BREACHED, evidence="e")
+    return (*(replace(told, after=HOUR * (n + 2.5)) for n in range(breaches)), *(told,) * due)
+
+
+@pytest.mark.parametrize(
+    ("were", "more", "left_out"),
+    [
+        (recorded(BREACHES - 1), 1, 0),
+        (recorded(BREACHES - 1, due=1), 1, 0),
+        (recorded(BREACHES), 0, 1),
+        (recorded(BREACHES + 1), 0, 1),
+    ],
+)
+def test_of_many_breaches_the_first_are_recorded_and_the_others_counted(
+    were: tuple[Finding, ...], more: int, left_out: int
+) -> None:
+    was = state(soaking(), findings=were)
+    held = plan(on_failure=OnFailure.HOLD)
+    after = watch(look(30 * MINUTE, BREACHED), of=held, was=was)
+    assert len(after.state.findings) == len(were) + more
+    assert after.state.unrecorded == left_out
+    assert len(told(after, Reason.GUARDRAIL_BREACHED)) == 1
+    assert after.state.stage.judged
+
+
+def test_what_is_due_is_recorded_however_many_breaches_there_were() -> None:
+    was = state(soaking(), findings=recorded(BREACHES))
+    assert watch(look(HOUR), was=was).state.findings[-1].after == HOUR
 
 
 def test_the_end_waits_for_a_finding_without_data() -> None:

@@ -37,7 +37,7 @@ def test_a_breach_tells_value_interval_and_limit() -> None:
     at = judging(HOUR, judged(BREACHED, value="30.0%", interval="[25.0%, 35.0%]"))
     decision = watch(at)
     (note,) = told(decision, Reason.GUARDRAIL_BREACHED)
-    assert note.message == "share breached: 30.0% [25.0%, 35.0%], limit 45% .. 55%"
+    assert note.message == "share breached: 30.0% [25.0%, 35.0%], limit 45% .. 55% (why)"
     stage = decision.state.stage
     assert isinstance(stage, RollingBack)
     assert stage.because.message == "share 30.0% [25.0%, 35.0%], limit 45% .. 55%"

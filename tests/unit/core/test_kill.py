@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from exact import VECTORS
+from rampguard.core.applying import rules
 from rampguard.core.conditions import phase_of
 from rampguard.core.decide import decide
 from rampguard.core.model import (
@@ -126,6 +127,35 @@ def soaked(before, stage: Soaking, *, to: int = 50) -> Judgement:
     return judged_at(one(ERRORS, to=to), (), before, stage=stage, at=AT, recent=recent(600, 1_000))
 
 
+LOW = one(replace(ERRORS, kill_switch=0.8))  # of 0.5 % before
+
+
+@pytest.mark.parametrize(("errors", "fires"), [(900, False), (1_100, True)])
+def test_one_that_was_set_too_low_since_the_start_fires_at_twice_the_rate_before(
+    errors: float,
+    fires: bool,  # noqa: FBT001
+) -> None:
+    judged = judged_at(LOW, bins(arms(0, 0, 0, 0)), ERRORS_BEFORE, recent=recent(errors, 100_000))
+    assert (judged.verdict is BREACHED) is fires
+    if fires:
+        assert part(judged, "kill-switch").limit == "1.0% of all requests or less"
+
+
+def test_one_that_was_set_too_low_is_told_once() -> None:
+    quiet = look_at(MINUTE, errors_judged(UNSURE))
+    was = state(soaking(rules=rules(LOW)), baselines=(ERRORS_BEFORE,))
+    first = watched(LOW, quiet, was=was)
+    (note,) = told(first, Reason.GUARDRAIL_CHANGED)
+    assert note.warning
+    assert note.message == (
+        "errors: killSwitch 0.8 is below twice the 0.50% before; 1.00% holds instead:"
+        " set a higher one"
+    )
+    assert not told(watched(LOW, quiet, was=first.state), Reason.GUARDRAIL_CHANGED)
+    fine = one(replace(ERRORS, kill_switch=1.0))
+    assert not told(watched(fine, quiet, was=was), Reason.GUARDRAIL_CHANGED)
+
+
 def test_it_leads_where_the_statistics_are_not_sure_yet() -> None:
     judged = judged_at(
         one(ERRORS), bins(arms(1, 500, 1, 500)), ERRORS_BEFORE, at=AT, recent=recent(600, 1_000)
@@ -222,7 +252,10 @@ def test_it_is_told_before_the_rollback_and_once() -> None:
     assert reasons[:2] == [Reason.GUARDRAIL_BREACHED, Reason.ROLLBACK_STARTED]
     (loud,) = told(decision, Reason.GUARDRAIL_BREACHED)
     assert loud.warning
-    assert loud.message == "errors breached: 60.0%, limit 5.0% of all requests or less"
+    assert loud.message == (
+        "errors breached: 60.0%, limit 5.0% of all requests or less"
+        " (kill-switch: 600 of 1000 requests in 2m)"
+    )
 
 
 def test_where_all_harm_asks_it_asks_once() -> None:
@@ -239,7 +272,7 @@ def test_no_more_is_written_while_a_person_is_asked() -> None:
     our = plan(guardrails=(ERRORS,), on_failure=HOLD)
     both = (pair()[0], pair(10)[1])
     saw = seen(*both, kills=(FIRED,))
-    assert decide(our, state(applying()), saw).actions == ()
+    assert decide(our, state(applying(written=())), saw).actions == ()
 
 
 @pytest.mark.parametrize("proven", [False, True], ids=["not proven", "proven"])

@@ -54,6 +54,9 @@ RULED: dict[str, tuple[Plan, Workload | None, Reason, str]] = {
         plan(), api(stamp=replace(THEIRS, original=None)), Reason.ANOTHER_RAMP_ACTIVE,
         ("api carries the stamp of ramp other-ramp, which no longer exists; the value before it"
         " was nothing: restore it, then remove the stamp")),
+    "a foreign value of any length": (
+        plan(), api(value="v" * 900_000), Reason.FROM_MISMATCH,
+        f'api runs ROLLOUT="{"v" * 127}…", spec.from wants "10"'),
     "a value from elsewhere": (
         plan(), api(value=Entry(EntryKind.VALUE_FROM)), Reason.VALUE_FROM_SOURCE,
         "ROLLOUT on api comes from valueFrom; only a literal value can be ramped"),

@@ -134,6 +134,13 @@ def test_a_proof_that_is_slow_again_asks_again_under_a_new_name() -> None:
     assert [g.name for g in decision.state.gates] == ["breach-2"]
 
 
+def test_a_question_has_a_name_however_often_it_was_asked() -> None:
+    was = state(applying(), voided=("breach", *(f"breach-{n}" for n in range(2, 200))))
+    saw = seen(*pair(coverage=lagging(0)), after=HOUR)
+    decision = decide(plan(on_failure=OnFailure.HOLD), was, saw)
+    assert [g.name for g in decision.state.gates] == ["breach-200"]
+
+
 def test_accepting_what_only_an_earlier_stage_asked_changes_no_stage() -> None:
     was = state(restoring(), gates=(gate("breach"),))
     decision = decide(approving("breach"), was, seen(*pair(10, coverage=LEFT)))

@@ -289,10 +289,26 @@ def test_a_proof_says_what_the_pods_run_and_that_users_keep_their_arm() -> None:
     assert none.message == "no pod runs ROLLOUT=50 any more" + gone + sticky
 
 
-def test_a_proof_beside_a_value_of_somebody_else_says_how_many_are_back() -> None:
-    theirs = workload("worker", 33, coverage=covered(0, others=4))
-    (note,) = told(rolled_back(workload(value=10), theirs), Reason.ROLLBACK_VERIFIED)
-    assert note.message.startswith("4 of 8 pods run 10 again; ")
+@pytest.mark.parametrize(("taken", "kept"), [("worker", "api"), ("api", "worker")])
+def test_a_value_of_somebody_else_is_not_said_to_run_again(taken: str, kept: str) -> None:
+    theirs = workload(taken, 33, coverage=covered(0, others=4))
+    found = sorted((theirs, workload(kept, 10)), key=lambda one: one.deployment)
+    (note,) = told(rolled_back(*found), Reason.ROLLBACK_VERIFIED)
+    assert note.message.startswith(
+        f"4 of 4 pods run 10 again; {taken}: left at 33, set by somebody else; users"
+    )
+
+
+def test_originals_that_differ_are_each_told_where_they_go() -> None:
+    """As they can when they come from the stamps of a ramp whose status was lost."""
+    worker = replace(ORIGINALS[1], value=None)
+    was = state(soaking(), originals=(ORIGINALS[0], worker))
+    begun = decide(plan(abort=Leave.ROLLBACK), was, seen())
+    (start,) = told(begun, Reason.ROLLBACK_STARTED)
+    assert start.message == "set ROLLOUT 50 -> absent on worker, 10 on api: abort was asked"
+    back = (workload(value=10), workload("worker", ABSENT, coverage=covered(2, 3)))
+    (proof,) = told(rolled_back(*back, originals=was.originals), Reason.ROLLBACK_VERIFIED)
+    assert proof.message.startswith("4 of 4 pods run 10 again, 2 of 3 pods run absent again; ")
 
 
 def test_an_end_says_for_how_long_the_value_was_watched() -> None:

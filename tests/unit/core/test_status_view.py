@@ -144,6 +144,11 @@ def test_findings_are_summed_up(verdicts: str, text: str) -> None:
     assert view(state(soaking(), findings=recorded)).findings == text
 
 
+def test_breaches_that_found_no_room_are_summed_up() -> None:
+    was = state(soaking(), findings=(found(Verdict.BREACHED),), unrecorded=7)
+    assert view(was).findings == "0/3 within, 1 BREACHED, 7 more breaches not recorded"
+
+
 def test_findings_of_every_step_are_due() -> None:
     recorded = (found(Verdict.WITHIN_TOLERANCE),)
     assert view(state(soaking(), findings=recorded), of=STEPPED).findings == "1/4 within"

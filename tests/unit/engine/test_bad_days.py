@@ -122,6 +122,14 @@ class Day:
         self.cluster.merge_patch = patch  # type: ignore[method-assign]  # a server's mood
 
 
+async def test_a_server_that_talks_without_end_keeps_no_status_from_being_written() -> None:
+    day = Day()
+    day.cluster.fail(Refused("no" * 1_000_000), verb="dry_run", times=99)
+    await day.step()
+    assert day.phase == "Blocked"
+    assert len(str(day.status)) < 100_000
+
+
 async def test_a_target_that_takes_no_stamp_keeps_no_other_from_going_back() -> None:
     day = Day()
     await day.reaches("Soaking")

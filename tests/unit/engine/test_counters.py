@@ -291,17 +291,49 @@ async def test_a_pod_that_ran_before_t0_and_was_scraped_after_it_brings_a_base(
     assert found == Reading(5700, 5700)  # of 6000: up to the first look nobody knows
 
 
-async def test_a_target_that_is_labelled_anew_brings_a_base(world, clock, metrics):
-    """The instance of a pod is renamed after 20 h: its counters did not begin then."""
+ANEW = [{"instance": "10.0.0.1:9090"}, {"job": "api-2"}]
+
+
+@pytest.mark.parametrize("anew", ANEW, ids=str)
+async def test_a_target_that_is_labelled_anew_brings_a_base(world, clock, metrics, anew):
+    """A pod is renamed after 20 h: its counters did not begin then."""
     old = serve(metrics, "api-1-a", both=20.0)
     clock.advance(20 * HOUR)
     for one in old:
         one.ended = clock.now()
-    for one in serve(metrics, "api-1-a", instance="10.0.0.1:9090"):
+    for one in serve(metrics, "api-1-a", **anew):
         one.knots = [(clock.now(), 720_000.0, 10.0)]
     clock.advance(HOUR)
     pods = replace(PODS, started={"api-1-a": T - SECOND})
     assert await total(world, since(T), clock.now(), pods) == Reading(755_700, 755_700)
+
+
+@pytest.mark.parametrize("anew", ANEW, ids=str)
+async def test_a_young_pod_that_is_labelled_anew_counts_once(world, clock, metrics, anew):
+    """It began after T0, so that its first counters count whole; the renamed ones go on."""
+    clock.advance(MINUTE)
+    old = serve(metrics, "api-1-a")
+    clock.advance(20 * MINUTE)
+    for one in old:
+        one.ended = clock.now()
+    for one in serve(metrics, "api-1-a", **anew):
+        one.knots = [(clock.now(), 600.0, 0.5)]
+    clock.advance(20 * MINUTE)
+    pods = replace(PODS, started={"api-1-a": T + MINUTE})
+    soak, until = since(T), T + 41 * MINUTE
+    lost = 15.0  # up to the first look after the change
+    assert await total(world, soak, until, pods) == Reading(1200 - lost, 1200 - lost)
+    looks = every(30 * SECOND, 41 * MINUTE)
+    assert whole(await watched(ALONE, soak, looks, world, pods)) == [Reading(1185, 1185)]
+
+
+async def test_two_processes_of_a_young_pod_that_come_together_count_whole(world, clock, metrics):
+    clock.advance(MINUTE + 2 * SECOND)
+    for port in (80, 81):
+        serve(metrics, "api-1-a", instance=f"10.0.0.1:{port}")
+    clock.advance(9 * MINUTE - 2 * SECOND)
+    pods = replace(PODS, started={"api-1-a": T + MINUTE})
+    assert await total(world, since(T), clock.now(), pods) == Reading(538, 538)
 
 
 async def test_a_restarted_container_whose_other_children_come_back_later(world, clock, metrics):

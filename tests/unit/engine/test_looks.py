@@ -24,8 +24,8 @@ from rampguard.core.model import (
 from rampguard.core.plan import Plan
 from rampguard.engine.counters import Counters, Pods
 from rampguard.engine.looks import take_looks
-from rampguard.engine.signals import kills, signals
-from rampguard.ports import Rules, World
+from rampguard.engine.signals import UNREAD, Signals, kills, signals
+from rampguard.ports import Rules, Unavailable, World
 from scenes import DAY, HOUR, MINUTE, SECOND, SHARE, SPEED, T, applying, plan, soaking
 
 COUNTER, P95 = "assignments_total", PromQL("p95")
@@ -142,6 +142,12 @@ async def test_a_look_says_what_it_asked(world):
     share, speed = (await look(world, HOUR)).judgements
     assert share.query == asked(world)
     assert speed.query == P95
+
+
+async def test_a_look_names_all_that_it_asked_each_once(world):
+    found = await look(world, MINUTE, MANY)
+    names = (COUNTER, STARTS, ERRORS, REQUESTS)
+    assert found.asked == (*(asked(world, name) for name in names), P95)
 
 
 async def test_several_looks_are_taken_oldest_first_each_of_its_own_instant(world, metrics):
@@ -274,6 +280,15 @@ async def test_whatever_prometheus_does_is_no_data_and_never_a_breach(
     assert [one.why for one in found.judgements] == [share, speed]
     assert found.judgements[0].query == asked(world)
     assert found.evidence == soaking().evidence
+    assert found.measured.unanswered is (mood is not Mood.SILENT)
+
+
+@pytest.mark.parametrize("rule", [SHARE, SPEED], ids=lambda one: one.name)
+async def test_a_look_of_one_guardrail_says_whether_it_was_answered(world, metrics, rule):
+    of = plan(guardrails=(rule,))
+    assert not (await look(world, HOUR, of)).measured.unanswered
+    metrics.mood = Mood.DOWN
+    assert (await look(world, HOUR, of)).measured.unanswered
 
 
 async def test_a_blind_guardrail_does_not_blind_another(world, metrics):
@@ -438,6 +453,44 @@ async def test_a_kill_switch_fires_in_a_soak_at_the_second_look(world, metrics):
     assert "kill-switch" in [part.name for part in twice.parts]
 
 
+OTHER = "other_errors_total"
+TWO = plan(guardrails=(RATE, replace(RATE, name="other", metric=PromQL(OTHER), dry_run=True)))
+
+
+def spoil(metrics: FakeMetrics, counter: str, at: datetime) -> None:
+    """Let a counter be no number at one instant."""
+    rewrite(metrics, counter, lambda when, value: float("nan") if when == at else value)
+
+
+async def test_a_dry_run_that_is_no_number_disarms_no_kill_switch(world, metrics):
+    serve_all(metrics)
+    place = {"namespace": "app", "instance": "api-1-a", "pod": "api-1-a"}
+    metrics.count(OTHER, 0.01, variant="list", **place)
+    world.clock.advance(HOUR)
+    fail(metrics, 5.0)
+    spoil(metrics, OTHER, T + HOUR)
+    errors, _ = (await look(world, HOUR + MINUTE, TWO, baselines=KNOWN)).judgements
+    assert "kill-switch" in [part.name for part in errors.parts]
+    (fired,) = await kills(TWO, applying(since=T), KNOWN, world, PODS)
+    assert fired.name == "errors"
+
+
+async def test_errors_of_unknown_requests_fire_nothing(world, metrics):
+    """The evidence begins after the instant that is no number, the two minutes before it."""
+    place = {"namespace": "app", "instance": "api-1-a", "pod": "api-1-a"}
+    for arm in ("tree", "list"):
+        metrics.count(REQUESTS, 50.0, variant=arm, **place)
+        metrics.count(ERRORS, 0.5, variant=arm, **place)
+    world.clock.advance(HOUR)
+    spoil(metrics, REQUESTS, T + HOUR - MINUTE)
+    begun = Evidence(t0=T, counted_to=T + HOUR - 30 * SECOND)
+    of = plan(guardrails=(RATE,))
+    found = await look(world, HOUR, of, soaking(evidence=begun), KNOWN)
+    assert "kill-switch" not in [part.name for part in only(found).parts]
+    assert only(found).verdict is not BLIND
+    assert await killing(world, HOUR, of) == ()
+
+
 def fail(metrics: FakeMetrics, rate: float) -> None:
     """Let so many requests of treatment fail in a second from now on."""
     for one in metrics.counters.values():
@@ -583,8 +636,7 @@ async def test_a_threshold_asks_the_source_of_the_ramp(world, metrics):
 
 async def missing(world: World, of: Plan = BOTH) -> tuple[str, ...]:
     world.clock.advance(MINUTE)
-    told, _, _ = await signals(of, world, PODS)
-    return told
+    return (await signals(of, world, PODS)).missing
 
 
 async def test_with_every_signal_nothing_is_missing(world):
@@ -650,23 +702,23 @@ async def ask_signals(
     world: World, of: Plan = ONLY_RATES
 ) -> tuple[tuple[str, ...], tuple[Baseline, ...]]:
     world.clock.advance(DAY + MINUTE)
-    told, baselines, _ = await signals(of, world, PODS)
-    return told, baselines
+    found = await signals(of, world, PODS)
+    return found.missing, found.baselines
 
 
 async def test_who_exports_what_is_noted_with_the_signals(world, metrics):
     serve_all(metrics)
     world.clock.advance(DAY + MINUTE)
-    _, _, exporters = await signals(MANY, world, PODS)
+    exporters = (await signals(MANY, world, PODS)).exporters
     assert dict(exporters) == dict.fromkeys((COUNTER, STARTS, ERRORS, REQUESTS), ("api",))
 
 
 async def test_without_all_signals_nobody_is_noted(world, metrics):
     metrics.mood = Mood.SILENT
     world.clock.advance(MINUTE)
-    missing, _, exporters = await signals(BOTH, world, PODS)
-    assert missing
-    assert exporters == ()
+    found = await signals(BOTH, world, PODS)
+    assert found.missing
+    assert found.exporters == ()
 
 
 async def test_a_dry_run_that_is_no_number_does_not_hinder_the_start(world, metrics):
@@ -680,7 +732,7 @@ async def test_a_dry_run_that_is_no_number_does_not_hinder_the_start(world, metr
     metrics.instant = instant
     world.clock.advance(MINUTE)
     quiet = plan(guardrails=(replace(SHARE, dry_run=True), SPEED))
-    assert await signals(quiet, world, PODS) == ((), (), ((COUNTER, ("api",)),))
+    assert await signals(quiet, world, PODS) == Signals(exporters=((COUNTER, ("api",)),))
 
 
 async def test_a_dry_run_that_only_another_app_counts_is_blind_alone(world, metrics):
@@ -770,7 +822,7 @@ async def test_errors_without_arms_and_without_history_have_nothing_to_compare_w
     metrics.count(REQUESTS, 10.0, **place)
     metrics.count(ERRORS, 0.1, **place)
     world.clock.advance(30 * MINUTE)
-    (why,), _, _ = await signals(plan(guardrails=(RATE,)), world, PODS)
+    (why,) = (await signals(plan(guardrails=(RATE,)), world, PODS)).missing
     assert why.startswith("errors: neither a label of the arm on the requests nor 1h of history")
     assert why.endswith(f"({asked(world, ERRORS)})")
 
@@ -794,8 +846,74 @@ async def test_a_kill_switch_too_near_to_what_is_usual_is_a_missing_signal(world
 async def test_a_history_that_cannot_be_read_is_a_missing_signal(world, metrics, mood, why):
     serve_all(metrics)
     metrics.mood = mood
-    told = f"the time before the ramp cannot be read: {why}"
-    assert await ask_signals(world) == ((told,), ())
+    told, baselines = await ask_signals(world)
+    assert told[0] == f"starts: {UNREAD}: {why} ({asked(world, STARTS)})"
+    assert [one.split(":")[0] for one in told] == ["starts", "errors"]
+    assert baselines == ()
+
+
+def rewrite(metrics: FakeMetrics, counter: str, value: Callable[[datetime, float], float]) -> None:
+    """Let every value of a counter over a range be another."""
+    real = metrics.span
+
+    async def span(source, query, *asked):
+        found = await real(source, query, *asked)
+        if counter not in query:
+            return found
+        return tuple(replace(s, points=tuple((t, value(t, v)) for t, v in s.points)) for s in found)
+
+    metrics.span = span
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (lambda _, v: float("nan"), "a counter of starts_total is NaN or infinite"),
+        (lambda _, v: v * 2.0**53, "a counter of starts_total is beyond 2^53"),
+        (
+            lambda _, v: v if v > 9000 else v // 75 * 5e-324,
+            "its counts are too small to compare with",
+        ),
+    ],
+    ids=["not a number", "huge", "tiny"],
+)
+async def test_the_past_of_a_dry_run_does_not_hinder_the_start(world, metrics, value, why):
+    """It is told, and the deciding guardrails have their baselines all the same."""
+    serve_all(metrics)
+    rewrite(metrics, STARTS, value)
+    quiet = replace(DROP, dry_run=True)
+    world.clock.advance(DAY + MINUTE)
+    found = await signals(plan(guardrails=(quiet, RATE)), world, PODS)
+    assert found.missing == ()
+    assert [one.guardrail for one in found.baselines] == ["errors"]
+    (told,) = found.unread
+    assert told.startswith(f"starts (dry run): {UNREAD}: {why}")
+    (deciding,) = (await signals(plan(guardrails=(DROP, RATE)), world, PODS)).missing
+    assert deciding.startswith(f"starts: {UNREAD}: {why}")
+
+
+async def test_a_dry_run_that_is_not_answered_does_not_hinder_the_start(world, metrics):
+    """Nothing that only it counts is asked for in vain; what others count is."""
+    serve_all(metrics)
+    for name in ("span", "instant"):
+        _refuse(metrics, name, STARTS)
+    world.clock.advance(DAY + MINUTE)
+    quiet = replace(DROP, dry_run=True)
+    found = await signals(plan(guardrails=(quiet, RATE)), world, PODS)
+    assert found.missing == ()
+    assert found.unread == (f"starts (dry run): {UNREAD}: too heavy",)
+    assert dict(found.exporters) == dict.fromkeys((COUNTER, ERRORS, REQUESTS), ("api",))
+
+
+def _refuse(metrics: FakeMetrics, name: str, counter: str) -> None:
+    real = getattr(metrics, name)
+
+    async def refusing(source, query, *asked):
+        if counter in query:
+            raise Unavailable("too heavy")
+        return await real(source, query, *asked)
+
+    setattr(metrics, name, refusing)
 
 
 async def test_a_dry_run_of_a_rate_needs_no_signal_and_learns_all_the_same(world, metrics):
@@ -815,14 +933,24 @@ async def test_a_kill_switch_that_fires_already_is_not_the_ramps(world, metrics)
     world.clock.advance(170 * SECOND)
     fail(metrics, 0.0)
     only_errors = plan(guardrails=(RATE,), soak=DAY)
-    (why,), baselines, exporters = await signals(only_errors, world, PODS)
+    found = await signals(only_errors, world, PODS)
+    (why,) = found.missing
     told = "errors: 50.5% is beyond the kill-switch already, 10.9% of all requests or less"
     assert why == f"{told} ({asked(world, ERRORS)})"
-    assert exporters == ()
+    assert found.exporters == ()
     write = applying(since=world.clock.now())
     for n in range(1, 9):
         world.clock.advance(30 * SECOND)
-        assert await kills(only_errors, write, baselines, world, PODS) == (), n
+        assert await kills(only_errors, write, found.baselines, world, PODS) == (), n
+
+
+async def test_a_kill_switch_that_cannot_see_the_last_minutes_is_a_missing_signal(world, metrics):
+    serve_all(metrics)
+    world.clock.advance(DAY + MINUTE)
+    spoil(metrics, ERRORS, world.clock.now() - 45 * SECOND)
+    (why,) = (await signals(plan(guardrails=(RATE,)), world, PODS)).missing
+    told = "errors: the last minutes of errors_total cannot be read: it holds what is no count"
+    assert why == f"{told} ({asked(world, ERRORS)})"
 
 
 # --- kill-switches while a value is being written
@@ -867,6 +995,14 @@ async def test_a_kill_switch_that_is_set_rules_alone(failing):
     lax = plan(guardrails=(replace(RATE, kill_switch=60.0),))
     assert await killing(failing, 8 * MINUTE, lax) == ()
     assert len(await killing(failing, 8 * MINUTE, plan(guardrails=(RATE,)))) == 1
+
+
+async def test_a_kill_switch_that_was_set_too_low_is_held_at_twice_the_rate_before(failing):
+    low = plan(guardrails=(replace(RATE, kill_switch=1.0),))
+    usual = (replace(KNOWN[0], rate=0.3),)
+    assert await killing(failing, 8 * MINUTE, low, usual) == ()
+    (fired,) = await killing(failing, 8 * MINUTE, low, (replace(KNOWN[0], rate=0.2),))
+    assert fired.limit == "40.0% of all requests or less"
 
 
 async def test_a_dry_run_kills_nothing(failing):
