@@ -9,6 +9,7 @@ from figures import ROOT  # noqa: F401 - it lets the tests' words be found
 from fakes import ramp
 from rampguard.api.v1alpha1 import to_ask
 from rampguard.core.counting import fresh, spacing
+from rampguard.core.findings import evidence_text
 from rampguard.core.judging import judge
 from rampguard.core.model import (
     Baseline,
@@ -29,7 +30,6 @@ from rampguard.core.model import (
 )
 from rampguard.core.parts import part_text
 from rampguard.core.plan import Family, Plan, families_of, make_plan
-from rampguard.core.soak import evidence_text
 from rampguard.ports import Json
 from scenes import DAY, HOUR, MINUTE, TEMPO, T, soaking, stamp, state, workload
 

@@ -21,7 +21,6 @@ from rampguard.core.applying import (
 from rampguard.core.baseline import effective, is_whole, longer, low_switch, taken_anew
 from rampguard.core.durations import show_duration
 from rampguard.core.findings import as_note, finding, has_room
-from rampguard.core.findings import evidence_text as evidence_text  # noqa: PLC0414 - for benchmarks
 from rampguard.core.guardrails import worst
 from rampguard.core.harm import (
     as_latched,
