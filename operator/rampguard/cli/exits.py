@@ -9,6 +9,7 @@ class Exit(IntEnum):
     DONE = 0  # done, or the ramp is Completed
     REFUSED = 1  # refused, Blocked, or the ramp ended otherwise
     RUNNING = 2  # the ramp still runs, or the time to wait for it is over
+    UNREADABLE = 2
     UNREACHED = 3  # not found, forbidden, unreachable
     USAGE = 64  # a wrong command line, or a question without a terminal
     INTERRUPTED = 130

@@ -28,6 +28,7 @@ PROGRAM = "kubectl ramp"
 MEANT = {
     "cancel": "abort",
     "continue": "resume",
+    "analyse": "analyze",
     "backtest": "simulate",
     "delete": "abort",
     "describe": "explain",
@@ -309,6 +310,65 @@ def simulate(ctx: click.Context, /, **told: Any) -> Exit:
     told = {key: value for key, value in told.items() if key not in {"no_color", "output"}}
     wanted = simulating.Wanted(**told, namespace=namespace)
     return simulating.simulate(wanted, screen, form=form)
+
+
+@ramp.command()
+@showing
+@click.argument(
+    "sources", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True)
+)
+@click.option(
+    "--expected-variant",
+    "arms",
+    multiple=True,
+    metavar="ARM",
+    help="An arm that must report; of two, the first is control, the second treatment.",
+)
+@click.option("--experiment-name", "experiment", default="", metavar="NAME", help="Only of this.")
+@click.option(
+    "--rollout",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Share of new users due in treatment; default: what the records say.",
+)
+@click.option("--since", callback=instant, metavar="TIME", help="Leave out what is earlier.")
+@click.option("--until", callback=instant, metavar="TIME", help="Leave out this time and later.")
+@click.option(
+    "--session-event",
+    "session_start",
+    default="session_started_from_tree",
+    metavar="NAME",
+    show_default=True,
+    help="The event that is a session start.",
+)
+@click.pass_context
+def analyze(ctx: click.Context, /, **told: Any) -> Exit:
+    """Check an analytics export: valid lines, arms that report, and grow alike.
+
+    FILE holds JSON Lines, plain or gzip: a path, a URL (a * stands for its parts), or - for
+    standard input. No cluster is asked.
+
+    \b
+    kubectl ramp analyze export.jsonl --expected-variant tree --expected-variant list
+    kubectl ramp analyze 's3://bucket/events/*.jsonl.gz' --since 2026-11-24T12:00Z -o json
+
+    \b
+    Exit codes: 0 valid; 1 a line is not valid, an expected arm is silent, or the
+    arms do not grow as --rollout says; 2 unreadable; 64 usage.
+    """  # noqa: D301 - as above
+    from rampguard.cli import analyze as analyzing  # noqa: PLC0415 - as above
+
+    if len(set(told["arms"])) < len(told["arms"]):
+        ctx.fail("--expected-variant names an arm twice")
+    if told["rollout"] is not None and len(told["arms"]) != analyzing.PAIR:
+        ctx.fail(
+            "--rollout needs two arms: --expected-variant CONTROL --expected-variant TREATMENT"
+        )
+    if told["since"] and told["until"] and told["since"] >= told["until"]:
+        ctx.fail("--since is not before --until")
+    screen, form = _screen(told), _form(told)
+    told = {key: value for key, value in told.items() if key not in {"no_color", "output"}}
+    return analyzing.analyze(analyzing.Wanted(**told), screen, form=form)
 
 
 @ramp.command()

@@ -17,7 +17,7 @@ from rampguard.cli.options import RAMP
 from rampguard.cli.refusals import Failed
 from rampguard.cli.text import safe
 
-BLOCK = 2**18  # bytes
+BLOCK = 2**16  # bytes; larger ones are given back to the system and fetched again each time
 PATIENCE = timedelta(seconds=30)
 PORT = 8080  # where an operator answers that does not tell its port
 LOST = "look at its log, and at config.records of the chart; see docs/operations.md"
@@ -25,12 +25,17 @@ LOST = "look at its log, and at config.records of the chart; see docs/operations
 
 def chunks(kubectl: Kubectl, told: str) -> Iterator[bytes]:
     """Yield the bytes of a record: -, a URL, ramp/NAME or a path; Told if it cannot be had."""
+    if told.startswith(RAMP) and "://" not in told:
+        return _of_ramp(kubectl, told.removeprefix(RAMP))
+    return opened(told)
+
+
+def opened(told: str) -> Iterator[bytes]:
+    """Yield the bytes of -, a URL or a path; Told if they cannot be had."""
     if told == "-":
         return _blocks(sys.stdin.buffer)
     if "://" in told:
         return _of_url(told)
-    if told.startswith(RAMP):
-        return _of_ramp(kubectl, told.removeprefix(RAMP))
     return _of_file(Path(told))
 
 
@@ -41,7 +46,7 @@ def _blocks(stream: Any) -> Iterator[bytes]:
 
 def _of_file(path: Path) -> Iterator[bytes]:
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             yield from _blocks(file)
     except OSError as error:
         raise Told(f"cannot read {safe(str(path))}: {error.strerror}", Exit.UNREACHED) from error

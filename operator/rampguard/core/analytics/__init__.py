@@ -1,0 +1,43 @@
+"""What an analytics export says of an experiment: events in, a summary out, in bounded memory."""
+
+from rampguard.core.analytics.growth import Growth
+from rampguard.core.analytics.record import (
+    COOKIE,
+    EXPOSURE,
+    Event,
+    Experiment,
+    Fault,
+    Refusal,
+    Rollout,
+)
+from rampguard.core.analytics.summary import (
+    PAIR,
+    ArmCounts,
+    Asked,
+    Dashboard,
+    Slice,
+    Summary,
+    summary,
+)
+from rampguard.core.analytics.tally import Place, Refused, Tally
+
+__all__ = [
+    "COOKIE",
+    "EXPOSURE",
+    "PAIR",
+    "ArmCounts",
+    "Asked",
+    "Dashboard",
+    "Event",
+    "Experiment",
+    "Fault",
+    "Growth",
+    "Place",
+    "Refusal",
+    "Refused",
+    "Rollout",
+    "Slice",
+    "Summary",
+    "Tally",
+    "summary",
+]

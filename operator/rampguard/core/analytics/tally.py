@@ -1,0 +1,243 @@
+"""Counts events as they come, in memory that does not grow with their number.
+
+What grows is 8 to 12 bytes for each user, and a little for each minute and each kind of exposure;
+both are bounded.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from rampguard.core.analytics.record import (
+    COOKIE,
+    EXPOSURE,
+    SESSION_START,
+    Event,
+    Fault,
+    Refusal,
+    Rollout,
+)
+from rampguard.core.analytics.users import Events, Users
+
+SHOWN = 20  # lines that are named
+KINDS = 200  # of exposures, and of other events
+SPANS = 5000  # of time that are kept; where there are more, they are made longer
+FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = datetime(3000, 1, 1, tzinfo=UTC)
+LENGTHS = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=28))
+
+Kind = tuple[str, str, str, Rollout]  # experiment, arm, source, rollout
+Other = tuple[str, str, bool]  # experiment, arm, whether it is a session start
+ARMLESS: Other = ("", "", False)
+BEYOND = -1  # the cell, and the arm, of what is of one kind too many
+BEYOND_OTHER: Other = ("", "", True)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a source, counted from 1."""
+
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line that is no record."""
+
+    place: Place
+    refusal: Refusal
+
+
+class Group(NamedTuple):
+    """Users who belong together. percent None: none is told, or they are by cookie."""
+
+    arm: str
+    percent: float | None
+    cookie: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One kind of exposure. percent None: no percentage; append: adds a user to whom it belongs."""
+
+    number: int
+    kind: Kind
+    percent: float | None
+    append: Callable[[int], None]
+
+    @property
+    def cookie(self) -> bool:
+        """Say whether its users had their arm from before."""
+        return self.kind[2] == COOKIE
+
+
+@dataclass(slots=True)
+class Backwards:
+    """Records earlier than the one before them in their source."""
+
+    count: int = 0
+    furthest: timedelta = timedelta(0)
+    places: list[Place] = field(default_factory=list)
+
+
+class Tally:
+    """What was counted so far, of events in [since, until); experiment "": of any."""
+
+    def __init__(
+        self,
+        *,
+        experiment: str = "",
+        session_start: str = SESSION_START,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        self.experiment = experiment
+        self.read = 0  # lines that are a record, in the window or not
+        self.outside = 0
+        self.refused = 0
+        self.reasons: Counter[Refusal] = Counter()
+        self.first_refused: list[Refused] = []
+        self.backwards = Backwards()
+        self.earliest = LAST
+        self.latest = FIRST
+        self.width = LENGTHS[0]
+        self.spans: dict[int, dict[int, int]] = {}  # widths since FIRST -> cell -> exposures
+        self.cells: list[Cell] = []
+        self.users: dict[Group, Users] = {}
+        self.others: Counter[Other] = Counter()
+        self.unattributed = Events()  # session starts that tell no arm
+        self._session_start = session_start
+        self._since = max(since or FIRST, FIRST)
+        self._until = min(until or LAST, LAST)
+        self._known: dict[Kind, Cell] = {}
+        self.begin("")
+
+    def begin(self, source: str) -> None:
+        """Go on with another source; its records may be older than those of the one before."""
+        self._source = source
+        self._before = self._end = FIRST
+        self._span: dict[int, int] = {}
+
+    def refuse(self, line: int, refusal: Refusal) -> None:
+        """Count a line that is no record."""
+        self.refused += 1
+        self.reasons[refusal] += 1
+        if len(self.first_refused) < SHOWN:
+            self.first_refused.append(Refused(Place(self._source, line), refusal))
+
+    def add(self, events: Sequence[Event], lines: Sequence[int]) -> None:
+        """Count events in the order in which they stand; lines[i]: the line of events[i].
+
+        The loop is what an analysis spends its time in: it calls nothing for a usual event.
+        """
+        before, end, span = self._before, self._end, self._span
+        known, others, session_start = self._known, self.others, self._session_start
+        refused = self.refused
+        for event in events:
+            at = event.at
+            if before <= at < end:
+                before = at
+            else:
+                self._before = before
+                if not self._turn(event, events, lines):
+                    continue
+                before, end, span = self._before, self._end, self._span
+            experiment = event.experiment
+            if experiment is None:
+                self._bare(event, events, lines)
+            elif event.name == EXPOSURE:
+                kind = (experiment.name, experiment.arm, experiment.source, experiment.rollout)
+                cell = known.get(kind) or self._cell(kind)
+                cell.append(hash(event.user))
+                span[cell.number] += 1
+            else:
+                other = (experiment.name, experiment.arm, event.name == session_start)
+                others[other if other in others else self._other(other)] += 1
+        self._before = before
+        self.latest = max(self.latest, before)
+        self.read += len(events) - (self.refused - refused)
+        for users in self.users.values():
+            users.tidy()
+        self.unattributed.tidy()
+
+    def _turn(self, event: Event, events: Sequence[Event], lines: Sequence[int]) -> bool:
+        """Turn to the span of an event, unless it is outside the window."""
+        at = event.at
+        if not self._since <= at < self._until:
+            self.outside += 1
+            return False
+        if at < self._before:
+            self._step_back(event, events, lines)
+        self.earliest = min(self.earliest, at)
+        self.latest = max(self.latest, self._before)
+        index = (at - FIRST) // self.width
+        if index not in self.spans:
+            self.spans[index] = defaultdict(int)
+            self._lengthen()
+            index = (at - FIRST) // self.width
+        self._before = at
+        self._span = self.spans[index]
+        self._end = min(FIRST + (index + 1) * self.width, self._until)
+        return True
+
+    def _lengthen(self) -> None:
+        if len(self.spans) <= SPANS or self.width == LENGTHS[-1]:
+            return
+        width = LENGTHS[LENGTHS.index(self.width) + 1]
+        longer: dict[int, dict[int, int]] = {}
+        for index, span in self.spans.items():
+            into = longer.setdefault(index * self.width // width, defaultdict(int))
+            for cell, count in span.items():
+                into[cell] += count
+        self.spans, self.width = longer, width
+
+    def _step_back(self, event: Event, events: Sequence[Event], lines: Sequence[int]) -> None:
+        back = self.backwards
+        back.count += 1
+        back.furthest = max(back.furthest, self._before - event.at)
+        if len(back.places) < SHOWN:
+            back.places.append(Place(self._source, _line(event, events, lines)))
+
+    def _bare(self, event: Event, events: Sequence[Event], lines: Sequence[int]) -> None:
+        """Count an event that does not say which arm its user has."""
+        if event.name == EXPOSURE:
+            self.refuse(_line(event, events, lines), Refusal(Fault.MISSING, "experiment"))
+        elif event.name == self._session_start:
+            self.unattributed.append(hash(event.user))
+        else:
+            self.others[ARMLESS] += 1
+
+    def _cell(self, kind: Kind) -> Cell:
+        """Return the cell of a kind that was not seen yet."""
+        name, arm, source, rollout = kind
+        nobody = deque[int](maxlen=0).append
+        if len(self.cells) == KINDS:
+            return Cell(BEYOND, kind, None, nobody)
+        percent, cookie = _percent(rollout), source == COOKIE
+        if self.experiment in {"", name}:
+            group = Group(arm, None if cookie else percent, cookie)
+            append = self.users.setdefault(group, Users()).append
+        else:
+            append = nobody
+        cell = self._known[kind] = Cell(len(self.cells), kind, percent, append)
+        self.cells.append(cell)
+        return cell
+
+    def _other(self, other: Other) -> Other:
+        return other if len(self.others) < KINDS else BEYOND_OTHER
+
+
+def _line(event: Event, events: Sequence[Event], lines: Sequence[int]) -> int:
+    return next(line for one, line in zip(events, lines, strict=True) if one is event)
+
+
+def _percent(rollout: Rollout) -> float | None:
+    """Return a share in percent, from 0 to 100; None of anything else."""
+    try:
+        percent = float(rollout)
+    except (ValueError, OverflowError):
+        return None
+    return percent if 0 <= percent <= 100 else None  # noqa: PLR2004 - percent
