@@ -10,15 +10,8 @@ from rampguard.core.analytics.record import (
     Refusal,
     Rollout,
 )
-from rampguard.core.analytics.summary import (
-    PAIR,
-    ArmCounts,
-    Asked,
-    Dashboard,
-    Slice,
-    Summary,
-    summary,
-)
+from rampguard.core.analytics.slices import Slice
+from rampguard.core.analytics.summary import PAIR, ArmCounts, Asked, Dashboard, Summary, summary
 from rampguard.core.analytics.tally import Place, Refused, Tally
 
 __all__ = [

@@ -1,11 +1,11 @@
 """Who is in which arm: the users of a tally, counted part by part."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, repeat
 
 from rampguard.core.analytics.tally import Group, Tally
-from rampguard.core.analytics.users import repeated, united
+from rampguard.core.analytics.users import repeated
 
 Part = Mapping[Group, set[int]]
 
@@ -13,7 +13,7 @@ Part = Mapping[Group, set[int]]
 class Crowd:
     """Users by arm, and the session starts that only their users tell the arm of."""
 
-    def __init__(self, tally: Tally, arms: Sequence[str]) -> None:
+    def __init__(self, tally: Tally) -> None:
         self.users: Counter[str] = Counter()
         self.new: Counter[str] = Counter()  # with an exposure that is not by cookie
         self.in_both = 0  # in more than one arm
@@ -21,28 +21,30 @@ class Crowd:
         self.new_at: defaultdict[float | None, Counter[str]] = defaultdict(Counter)
         self.starts: Counter[str] = Counter()
         self.armless_starts = 0
-        self._arms = arms
         for part, starts in zip(_parts(tally), tally.unattributed.parts(), strict=False):
-            self._count(part)
-            self._count_starts(part, starts)
+            self._count_starts(self._count(part), starts)
 
-    def _count(self, part: Part) -> None:
-        every = {arm: united(_of(part, arm)) for arm in self._arms}
+    def _count(self, part: Part) -> dict[str, set[int]]:
+        """Count one part; return the users of each arm."""
+        every = _by_arm(part.items())
         self.users.update({arm: len(users) for arm, users in every.items()})
-        self.in_both += len(repeated(list(every.values())))
-        new = {group: users for group, users in part.items() if not group.cookie}
-        self.new.update({arm: len(united(_of(new, arm))) for arm in self._arms})
+        self.in_both += len(repeated(every.values()))
+        at: defaultdict[float | None, list[tuple[Group, set[int]]]] = defaultdict(list)
+        for group, users in part.items():
+            if not group.cookie:
+                at[group.percent].append((group, users))
+        for percent in at.keys() - {None}:
+            self._count_new(percent, _by_arm(at[percent]))
+        new = _by_arm(chain.from_iterable(at.values()))
+        self.new.update({arm: len(users) for arm, users in new.items()})
         self._count_new(None, new)
-        for percent in {group.percent for group in new} - {None}:
-            self._count_new(percent, {g: users for g, users in new.items() if g.percent == percent})
+        return every
 
-    def _count_new(self, percent: float | None, new: Part) -> None:
-        arms = {arm: united(_of(new, arm)) for arm in self._arms}
-        twice = repeated(list(arms.values()))
-        self.new_at[percent].update({arm: len(users - twice) for arm, users in arms.items()})
+    def _count_new(self, percent: float | None, new: Mapping[str, set[int]]) -> None:
+        twice = repeated(new.values())
+        self.new_at[percent].update({arm: len(users - twice) for arm, users in new.items()})
 
-    def _count_starts(self, part: Part, starts: Mapping[int, int]) -> None:
-        every = {arm: united(_of(part, arm)) for arm in self._arms} if starts else {}
+    def _count_starts(self, every: Mapping[str, set[int]], starts: Mapping[int, int]) -> None:
         for user, count in starts.items():
             arms = [arm for arm, users in every.items() if user in users]
             if len(arms) == 1:
@@ -58,5 +60,8 @@ def _parts(tally: Tally) -> Iterator[Part]:
     return (dict(zip(tally.users, part, strict=True)) for part in parts)
 
 
-def _of(part: Part, arm: str) -> Iterable[set[int]]:
-    return (users for group, users in part.items() if group.arm == arm)
+def _by_arm(groups: Iterable[tuple[Group, set[int]]]) -> dict[str, set[int]]:
+    every: defaultdict[str, set[int]] = defaultdict(set)
+    for group, users in groups:
+        every[group.arm] |= users
+    return dict(every)

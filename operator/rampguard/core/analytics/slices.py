@@ -9,10 +9,11 @@ from rampguard.core.analytics.tally import FIRST, Cell, Tally
 
 SKEW = timedelta(minutes=5)  # by how much a clock may be ahead
 SLICES = 12
-RARE = 0.001  # of all exposures: so few at either end are no part of the picture
-WIDTHS = tuple(
-    timedelta(minutes=minutes)
-    for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 28 * 1440)
+MANY = 100  # exposures, of which one at an end may be left out
+RARE = 0.001  # of all exposures: so few at an end are no part of the picture
+WIDTHS = (
+    *(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)),
+    *(timedelta(days=days) for days in (1, 2, 7, 28, 84, 364)),
 )
 
 
@@ -54,7 +55,8 @@ def sliced(
 
 def _common(counts: Sequence[tuple[int, int]]) -> list[int]:
     """Return the spans without the rare ones at both ends: those of clocks that are wrong."""
-    few = RARE * sum(count for _, count in counts)
+    total = sum(count for _, count in counts)
+    few = max(RARE * total, 1) if total > MANY else 0
     first = _skipped([count for _, count in counts], few)
     last = len(counts) - _skipped([count for _, count in reversed(counts)], few)
     return [index for index, _ in counts[first:last]]

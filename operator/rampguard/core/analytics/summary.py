@@ -122,7 +122,7 @@ def summary(tally: Tally, asked: Asked, now: datetime) -> Summary:
     totals = _totals(tally)
     names = _experiments(tally, totals)
     arms = _arms(cells, asked)
-    crowd = Crowd(tally, arms)
+    crowd = Crowd(tally)
     width, slices = sliced(tally, cells, arms)
     return Summary(
         records=tally.read,

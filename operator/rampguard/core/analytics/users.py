@@ -6,7 +6,7 @@ n^2 / 2^65: for 5 million less than 1 in a million. Counts are exact but for tha
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 PARTS = 256  # by the last bits of the hash; what is done at once is done to one part
 WAITING = 2**16  # hashes that are not sorted into parts yet
@@ -81,12 +81,7 @@ class Events:
         return added
 
 
-def united(sets: Iterable[set[int]]) -> set[int]:
-    """Return who is in any."""
-    return set[int]().union(*sets)
-
-
-def repeated(sets: Sequence[set[int]]) -> set[int]:
+def repeated(sets: Iterable[set[int]]) -> set[int]:
     """Return who is in more than one."""
     seen: set[int] = set()
     twice: set[int] = set()
