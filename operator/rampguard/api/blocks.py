@@ -63,7 +63,7 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
         if size + chunk.find(b"\n") > LONGEST:
             yield None
             begun, start = [], chunk.find(b"\n") + 1
-        block = b"".join((*begun, chunk[start:stop]))
+        block = b"".join((*begun, memoryview(chunk)[start:stop]))
         if block:
             yield block
         begun, size = [chunk[stop:]], len(chunk) - stop

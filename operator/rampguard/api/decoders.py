@@ -3,6 +3,7 @@
 They do not tell a key that stands twice, nor bytes that are not UTF-8 in what they pass over.
 """
 
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -76,7 +77,7 @@ def knowing(
         "KnownRecord",
         (
             ("at", Aware),
-            ("name", one_of[tuple(events)]),
+            ("name", one_of[tuple(map(sys.intern, events))]),  # EXPOSURE is the same object
             ("user", Id),
             ("experiment", block | None, None),
         ),

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC
+from operator import attrgetter
 
 import msgspec
 
@@ -22,6 +23,7 @@ LESSONS = 8  # after which no more of them are learned
 Decoded = Record | Naive
 
 _INVALID = (msgspec.MsgspecError, ValueError, RecursionError)
+_NAME_OF = attrgetter("name")
 _KEYS, _BLOCK_KEYS = ([f'"{key}"'.encode() for key in keys] for keys in (KEYS, BLOCK_KEYS))
 _SPELLED = re.compile(rb"\\u00[567]")  # a letter of a key may be written so
 
@@ -115,7 +117,7 @@ class _Reader:
     def _of_known_shape(
         self, block: bytes, lines: Sequence[bytes], events: Sequence[Decoded]
     ) -> bool:
-        names = Counter([event.name for event in events])
+        names = Counter(map(_NAME_OF, events))
         for name in names.keys() - self._quotes.keys():
             line = next(one for one, event in zip(lines, events, strict=True) if event.name == name)
             if len(self._quotes) == SHAPES or not _is_valid(line):

@@ -1,8 +1,8 @@
 """Who is in which arm: the users of a tally, counted part by part."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, repeat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 
 from rampguard.core.analytics.tally import Group, Tally
 from rampguard.core.analytics.users import repeated
@@ -26,23 +26,25 @@ class Crowd:
 
     def _count(self, part: Part) -> dict[str, set[int]]:
         """Count one part; return the users of each arm."""
-        every = _by_arm(part.items())
-        self.users.update({arm: len(users) for arm, users in every.items()})
-        self.in_both += len(repeated(every.values()))
         at: defaultdict[float | None, list[tuple[Group, set[int]]]] = defaultdict(list)
+        cookies: list[tuple[Group, set[int]]] = []
         for group, users in part.items():
-            if not group.cookie:
-                at[group.percent].append((group, users))
-        for percent in at.keys() - {None}:
-            self._count_new(percent, _by_arm(at[percent]))
-        new = _by_arm(chain.from_iterable(at.values()))
+            (cookies if group.cookie else at[group.percent]).append((group, users))
+        by_percent = {percent: _by_arm(groups) for percent, groups in at.items()}
+        for percent in by_percent.keys() - {None}:
+            self._count_new(percent, by_percent[percent])
+        new = _together([*by_percent.values()])
         self.new.update({arm: len(users) for arm, users in new.items()})
         self._count_new(None, new)
+        every = _together([new, _by_arm(cookies)])
+        self.users.update({arm: len(users) for arm, users in every.items()})
+        self.in_both += len(repeated(every.values()))
         return every
 
     def _count_new(self, percent: float | None, new: Mapping[str, set[int]]) -> None:
         twice = repeated(new.values())
-        self.new_at[percent].update({arm: len(users - twice) for arm, users in new.items()})
+        alone = {arm: len(users) - len(users & twice) for arm, users in new.items()}
+        self.new_at[percent].update(alone)
 
     def _count_starts(self, every: Mapping[str, set[int]], starts: Mapping[int, int]) -> None:
         for user, count in starts.items():
@@ -61,7 +63,13 @@ def _parts(tally: Tally) -> Iterator[Part]:
 
 
 def _by_arm(groups: Iterable[tuple[Group, set[int]]]) -> dict[str, set[int]]:
-    every: defaultdict[str, set[int]] = defaultdict(set)
-    for group, users in groups:
-        every[group.arm] |= users
-    return dict(every)
+    return {group.arm: users for group, users in groups}
+
+
+def _together(some: Sequence[Mapping[str, set[int]]]) -> dict[str, set[int]]:
+    """Return the users of each arm in any of these; a set that is alone is not copied."""
+    every: defaultdict[str, list[set[int]]] = defaultdict(list)
+    for one in some:
+        for arm, users in one.items():
+            every[arm].append(users)
+    return {arm: sets[0].union(*sets[1:]) if sets[1:] else sets[0] for arm, sets in every.items()}

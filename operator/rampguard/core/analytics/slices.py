@@ -28,7 +28,7 @@ class Slice:
 def ahead(tally: Tally, now: datetime) -> int:
     """Return the exposures of a time that is still to come."""
     first = (now + SKEW - FIRST) // tally.width
-    return sum(sum(span.values()) for index, span in tally.spans.items() if index > first)
+    return sum(sum(span) for index, span in tally.spans.items() if index > first)
 
 
 def sliced(
@@ -37,7 +37,7 @@ def sliced(
     """Return slices and their width; none where exposures are too far apart."""
     drawn = {one.number: arms.index(one.kind[1]) for one in cells if not one.cookie}
     counts = {
-        index: [(drawn[cell], count) for cell, count in span.items() if cell in drawn]
+        index: [(arm, span[cell]) for cell, arm in drawn.items() if span[cell]]
         for index, span in sorted(tally.spans.items())
     }
     shown = _common([(index, sum(n for _, n in found)) for index, found in counts.items() if found])

@@ -13,6 +13,7 @@ from rampguard.core.analytics.tally import (
     ARMLESS,
     BEYOND,
     BEYOND_OTHER,
+    KINDS,
     Backwards,
     Cell,
     Refused,
@@ -150,14 +151,12 @@ def summary(tally: Tally, asked: Asked, now: datetime) -> Summary:
     )
 
 
-def _totals(tally: Tally) -> Counter[int]:
-    totals: Counter[int] = Counter()
-    for span in tally.spans.values():
-        totals.update(span)
-    return totals
+def _totals(tally: Tally) -> Sequence[int]:
+    """Return the exposures of each cell."""
+    return [sum(counts) for counts in zip(*tally.spans.values(), strict=True)] or [0] * (KINDS + 1)
 
 
-def _experiments(tally: Tally, totals: Counter[int]) -> Counter[str]:
+def _experiments(tally: Tally, totals: Sequence[int]) -> Counter[str]:
     names: Counter[str] = Counter()
     for cell in tally.cells:
         names[cell.kind[0]] += totals[cell.number]
@@ -170,7 +169,7 @@ def _arms(cells: Sequence[Cell], asked: Asked) -> tuple[str, ...]:
 
 
 def _arm(
-    arm: str, tally: Tally, cells: Sequence[Cell], totals: Counter[int], crowd: Crowd
+    arm: str, tally: Tally, cells: Sequence[Cell], totals: Sequence[int], crowd: Crowd
 ) -> ArmCounts:
     own = [one for one in cells if one.kind[1] == arm]
     others = Counter[bool]()
@@ -203,7 +202,7 @@ def _growths(crowd: Crowd, asked: Asked) -> Iterator[Growth]:
             yield growth(percent / 100, new[treatment], new[control])
 
 
-def _dashboard(cells: Sequence[Cell], totals: Counter[int], asked: Asked) -> Dashboard | None:
+def _dashboard(cells: Sequence[Cell], totals: Sequence[int], asked: Asked) -> Dashboard | None:
     """Return the share over all exposures; None: there is none, or not one treatment."""
     if len(asked.arms) != PAIR:
         return None
@@ -225,7 +224,7 @@ def _dashboard(cells: Sequence[Cell], totals: Counter[int], asked: Asked) -> Das
     )
 
 
-def _treated(cells: Sequence[Cell], totals: Counter[int], asked: Asked) -> int:
+def _treated(cells: Sequence[Cell], totals: Sequence[int], asked: Asked) -> int:
     return sum(totals[one.number] for one in cells if one.kind[1] == asked.arms[1])
 
 

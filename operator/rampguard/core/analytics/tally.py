@@ -4,10 +4,11 @@ What grows is 8 to 12 bytes for each user, and a little for each minute and each
 both are bounded.
 """
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import add
 from typing import NamedTuple
 
 from rampguard.core.analytics.record import (
@@ -19,10 +20,11 @@ from rampguard.core.analytics.record import (
     Refusal,
     Rollout,
 )
-from rampguard.core.analytics.users import Events, Users
+from rampguard.core.analytics.users import LAST_BITS, NOBODY, Append, Events, Users
 
 SHOWN = 20  # lines that are named
-KINDS = 200  # of exposures, and of other events
+TIDY = 2**16  # events after which it is looked who was counted twice
+KINDS = 100  # of exposures, and of other events, that are told apart
 SPANS = 5000  # of time that are kept; where there are more, they are made longer
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(3000, 1, 1, tzinfo=UTC)
@@ -31,7 +33,7 @@ LENGTHS = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelt
 Kind = tuple[str, str, str, Rollout]  # experiment, arm, source, rollout
 Other = tuple[str, str, bool]  # experiment, arm, whether it is a session start
 ARMLESS: Other = ("", "", False)
-BEYOND = -1  # the cell, and the arm, of what is of one kind too many
+BEYOND = KINDS  # the cell of what is of one kind too many
 BEYOND_OTHER: Other = ("", "", True)
 
 
@@ -61,12 +63,12 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One kind of exposure. percent None: no percentage; append: adds a user to whom it belongs."""
+    """One kind of exposure. percent None: no percentage; into: the users to whom its own belong."""
 
     number: int
     kind: Kind
     percent: float | None
-    append: Callable[[int], None]
+    into: Sequence[Append]
 
     @property
     def cookie(self) -> bool:
@@ -104,22 +106,23 @@ class Tally:
         self.earliest = LAST
         self.latest = FIRST
         self.width = LENGTHS[0]
-        self.spans: dict[int, dict[int, int]] = {}  # widths since FIRST -> cell -> exposures
+        self.spans: dict[int, list[int]] = {}  # widths since FIRST -> exposures of each cell
         self.cells: list[Cell] = []
         self.users: dict[Group, Users] = {}
-        self.others: Counter[Other] = Counter()
+        self.others: dict[Other, int] = {ARMLESS: 0, BEYOND_OTHER: 0}
         self.unattributed = Events()  # session starts that tell no arm
         self._session_start = session_start
         self._since = max(since or FIRST, FIRST)
         self._until = min(until or LAST, LAST)
         self._known: dict[Kind, Cell] = {}
+        self._untidy = 0
         self.begin("")
 
     def begin(self, source: str) -> None:
         """Go on with another source; its records may be older than those of the one before."""
         self._source = source
         self._before = self._end = FIRST
-        self._span: dict[int, int] = {}
+        self._span: list[int] = []
 
     def refuse(self, line: int, refusal: Refusal) -> None:
         """Count a line that is no record."""
@@ -150,18 +153,28 @@ class Tally:
                 self._bare(event, events, lines)
             elif event.name == EXPOSURE:
                 kind = (experiment.name, experiment.arm, experiment.source, experiment.rollout)
-                cell = known.get(kind) or self._cell(kind)
-                cell.append(hash(event.user))
+                try:
+                    cell = known[kind]
+                except KeyError:
+                    cell = self._cell(kind)
+                user = hash(event.user)
+                cell.into[user & LAST_BITS](user)
                 span[cell.number] += 1
             else:
                 other = (experiment.name, experiment.arm, event.name == session_start)
-                others[other if other in others else self._other(other)] += 1
+                try:
+                    others[other] += 1
+                except KeyError:
+                    self._other(other)
         self._before = before
         self.latest = max(self.latest, before)
         self.read += len(events) - (self.refused - refused)
-        for users in self.users.values():
-            users.tidy()
-        self.unattributed.tidy()
+        self._untidy += len(events)
+        if self._untidy > TIDY:
+            self._untidy = 0
+            for users in self.users.values():
+                users.tidy()
+            self.unattributed.tidy()
 
     def _turn(self, event: Event, events: Sequence[Event], lines: Sequence[int]) -> bool:
         """Turn to the span of an event, unless it is outside the window."""
@@ -175,7 +188,7 @@ class Tally:
         self.latest = max(self.latest, self._before)
         index = (at - FIRST) // self.width
         if index not in self.spans:
-            self.spans[index] = defaultdict(int)
+            self.spans[index] = [0] * (KINDS + 1)
             self._lengthen()
             index = (at - FIRST) // self.width
         self._before = at
@@ -187,11 +200,10 @@ class Tally:
         if len(self.spans) <= SPANS or self.width == LENGTHS[-1]:
             return
         width = LENGTHS[LENGTHS.index(self.width) + 1]
-        longer: dict[int, dict[int, int]] = {}
+        longer: dict[int, list[int]] = {}
         for index, span in self.spans.items():
-            into = longer.setdefault(index * self.width // width, defaultdict(int))
-            for cell, count in span.items():
-                into[cell] += count
+            into = longer.setdefault(index * self.width // width, [0] * (KINDS + 1))
+            into[:] = map(add, into, span)
         self.spans, self.width = longer, width
 
     def _step_back(self, event: Event, events: Sequence[Event], lines: Sequence[int]) -> None:
@@ -213,21 +225,22 @@ class Tally:
     def _cell(self, kind: Kind) -> Cell:
         """Return the cell of a kind that was not seen yet."""
         name, arm, source, rollout = kind
-        nobody = deque[int](maxlen=0).append
         if len(self.cells) == KINDS:
-            return Cell(BEYOND, kind, None, nobody)
+            return Cell(BEYOND, kind, None, NOBODY)
         percent, cookie = _percent(rollout), source == COOKIE
         if self.experiment in {"", name}:
             group = Group(arm, None if cookie else percent, cookie)
-            append = self.users.setdefault(group, Users()).append
+            into = self.users.setdefault(group, Users()).into
         else:
-            append = nobody
-        cell = self._known[kind] = Cell(len(self.cells), kind, percent, append)
+            into = NOBODY
+        cell = self._known[kind] = Cell(len(self.cells), kind, percent, into)
         self.cells.append(cell)
         return cell
 
-    def _other(self, other: Other) -> Other:
-        return other if len(self.others) < KINDS else BEYOND_OTHER
+    def _other(self, other: Other) -> None:
+        """Count the first event of a kind."""
+        known = other if len(self.others) < KINDS else BEYOND_OTHER
+        self.others[known] = self.others.get(known, 0) + 1
 
 
 def _line(event: Event, events: Sequence[Event], lines: Sequence[int]) -> int:

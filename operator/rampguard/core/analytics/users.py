@@ -5,60 +5,57 @@ n^2 / 2^65: for 5 million less than 1 in a million. Counts are exact but for tha
 """
 
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 
 PARTS = 256  # by the last bits of the hash; what is done at once is done to one part
-WAITING = 2**16  # hashes that are not sorted into parts yet
-SPARE = 512  # hashes of a part that may be there twice, beside as many as are there once
+LAST_BITS = PARTS - 1
+SPARE = 2048  # hashes of a part that may be there twice, beside as many as are there once
+WAITING = 2**16  # session starts that are not sorted into parts yet
 _HASHES = "q"
 _COUNTS = "Q"
 
+Append = Callable[[int], None]
+NOBODY: list[Append] = [deque[int](maxlen=0).append] * PARTS
+
 
 class Users:
-    """A set of users. `append` may be kept and called for each; `tidy` now and then."""
+    """A set of users: into[user & LAST_BITS](user) adds one, `tidy` drops who is there twice."""
 
     def __init__(self) -> None:
-        self._waiting = array(_HASHES)
         self._parts = [array(_HASHES) for _ in range(PARTS)]
         self._most = [SPARE] * PARTS
-        self.append: Callable[[int], None] = self._waiting.append
+        self.into: list[Append] = [part.append for part in self._parts]
 
-    def tidy(self, *, at_least: int = WAITING) -> None:
-        """Sort what waits into the parts, once it is much; drop who is there twice."""
-        if len(self._waiting) < at_least:
-            return
-        parts = self._parts
-        for user in set(self._waiting):
-            parts[user % PARTS].append(user)
-        del self._waiting[:]
-        for i, part in enumerate(parts):
+    def tidy(self) -> None:
+        """Look at the parts that have grown; to be called now and then."""
+        for i, part in enumerate(self._parts):
             if len(part) > self._most[i]:
-                parts[i] = array(_HASHES, set(part))
-                self._most[i] = 2 * len(parts[i]) + SPARE
+                once = array(_HASHES, set(part))
+                self._parts[i], self.into[i] = once, once.append
+                self._most[i] = 2 * len(once) + SPARE
 
     def parts(self) -> Iterator[set[int]]:
         """Yield the users part by part; that of each set of users holds the same hashes."""
-        self.tidy(at_least=0)
         return map(set, self._parts)
 
 
 class Events:
-    """How often each user did something; `append` and `tidy` as of Users."""
+    """How often each user did something: `append` adds once, `tidy` adds up."""
 
     def __init__(self) -> None:
         self._waiting = array(_HASHES)
         self._users = [array(_HASHES) for _ in range(PARTS)]
         self._counts = [array(_COUNTS) for _ in range(PARTS)]
         self._most = [SPARE] * PARTS
-        self.append: Callable[[int], None] = self._waiting.append
+        self.append: Append = self._waiting.append
 
     def tidy(self, *, at_least: int = WAITING) -> None:
         """Sort what waits into the parts, once it is much; add up who is there twice."""
         if len(self._waiting) < at_least:
             return
         for user, count in Counter(self._waiting).items():
-            part = user % PARTS
+            part = user & LAST_BITS
             self._users[part].append(user)
             self._counts[part].append(count)
         del self._waiting[:]
@@ -83,9 +80,10 @@ class Events:
 
 def repeated(sets: Iterable[set[int]]) -> set[int]:
     """Return who is in more than one."""
-    seen: set[int] = set()
+    seen: list[set[int]] = []
     twice: set[int] = set()
     for one in sets:
-        twice |= seen & one
-        seen |= one
+        for before in seen:
+            twice |= before & one
+        seen.append(one)
     return twice
