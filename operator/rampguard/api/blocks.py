@@ -57,7 +57,10 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
         stop = chunk.rfind(b"\n") + 1
         if not stop:
             size += len(chunk)
-            begun = [*begun, chunk] if size <= LONGEST else []
+            if size <= LONGEST:
+                begun.append(chunk)
+            else:
+                begun.clear()
             continue
         start = 0
         if size + chunk.find(b"\n") > LONGEST:

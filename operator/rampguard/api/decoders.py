@@ -6,7 +6,7 @@ They do not tell a key that stands twice, nor bytes that are not UTF-8 in what t
 import sys
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -49,9 +49,28 @@ class Naive(msgspec.Struct, gc=False, eq=False):
     experiment: Block | None = None
 
 
+class HalfBlock(msgspec.Struct, gc=False, eq=False):
+    """What the block of another event than an exposure has to tell."""
+
+    name: Name
+    arm: Name = msgspec.field(name="variant")
+    source: ClassVar[str] = ""
+    rollout: ClassVar[int] = 0
+
+
+class HalfRecord(msgspec.Struct, gc=False, eq=False):
+    """A line of such an event; its time names a zone."""
+
+    at: Aware = msgspec.field(name="timestamp")
+    name: Name = msgspec.field(name="event_name")
+    user: Id = msgspec.field(name="user_id")
+    experiment: HalfBlock
+
+
 Decoder = msgspec.json.Decoder[Record] | msgspec.json.Decoder[Naive]
 AWARE = msgspec.json.Decoder(Record)
 NAIVE = msgspec.json.Decoder(Naive)
+HALF = msgspec.json.Decoder(HalfRecord)
 
 
 def knowing(

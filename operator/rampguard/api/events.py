@@ -13,9 +13,9 @@ from operator import attrgetter
 import msgspec
 
 from rampguard.api.blocks import gunzipped, whole_lines
-from rampguard.api.decoders import AWARE, NAIVE, Decoder, Naive, Record, knowing
+from rampguard.api.decoders import AWARE, HALF, NAIVE, Decoder, Naive, Record, knowing
 from rampguard.api.exact import BLOCK_KEYS, KEYS, Refusing, exact
-from rampguard.core.analytics import Event, Fault, Refusal, Tally
+from rampguard.core.analytics import EXPOSURE, Event, Fault, Refusal, Tally
 
 SHAPES = 100  # that are remembered
 NAMES = 50  # of one kind that are worth a decoder of their own
@@ -87,16 +87,28 @@ class _Reader:
         tally.add(events, numbers)
 
     def _one(self, line: bytes) -> Event:
-        decoder = self._decoders[0]
+        for decoder in (self._decoders[0], HALF):
+            try:
+                event: Event = decoder.decode(line)
+            except _INVALID:
+                continue
+            if decoder is HALF and event.name == EXPOSURE:
+                break
+            if not _is_utf8(line) or self._line_may_repeat(line, event.name):
+                break
+            return _in_utc([event])[0] if isinstance(event, Naive) else event
+        return exact(line)
+
+    def _line_may_repeat(self, line: bytes, name: str) -> bool:
+        """Say whether a key may stand twice in a line; remember the shape of the first without."""
+        quotes = _quotes(line)
+        if self._quotes.get(name) == quotes:
+            return False
         if _SPELLED.search(line) or any(line.count(key) > 1 for key in (*_KEYS, *_BLOCK_KEYS)):
-            return exact(line)
-        try:
-            event = decoder.decode(line)
-        except _INVALID:
-            return exact(line)
-        if not _is_utf8(line):
-            return exact(line)
-        return _in_utc([event])[0] if decoder is NAIVE else event
+            return True
+        if len(self._quotes) < SHAPES:
+            self._quotes.setdefault(name, quotes)
+        return False
 
     def _prefer(self, decoder: Decoder, events: Sequence[Decoded]) -> None:
         """Try the decoder first that took a block, and one that knows the names in there."""
@@ -120,9 +132,8 @@ class _Reader:
         names = Counter(map(_NAME_OF, events))
         for name in names.keys() - self._quotes.keys():
             line = next(one for one, event in zip(lines, events, strict=True) if event.name == name)
-            if len(self._quotes) == SHAPES or not _is_valid(line):
+            if self._line_may_repeat(line, name) or name not in self._quotes:
                 return False
-            self._quotes[name] = _quotes(line)
         return _quotes(block) == sum(self._quotes[name] * count for name, count in names.items())
 
 
@@ -149,14 +160,6 @@ class _Names:
         every = (self._events, self._experiments, self._arms, self._sources)
         fits = all(0 < len(names) <= NAMES for names in every)
         return knowing(*map(sorted, every)) if fits else None
-
-
-def _is_valid(line: bytes) -> bool:
-    try:
-        exact(line)
-    except Refusing:
-        return False
-    return True
 
 
 def _quotes(text: bytes) -> int:

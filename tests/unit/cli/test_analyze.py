@@ -69,6 +69,12 @@ def test_a_person_reads_it_at_a_glance(file, ramp, golden: Golden) -> None:
     golden("cli/analyze.txt", said.out)
 
 
+def test_the_documentation_shows_that_screen() -> None:
+    root = Path(__file__).parents[3]
+    screen = (root / "tests" / "golden" / "cli" / "analyze.txt").read_text(encoding="utf-8")
+    assert f"list\n{screen}```" in (root / "docs" / "analyze.md").read_text(encoding="utf-8")
+
+
 def test_what_is_wrong_is_told(file, ramp, golden: Golden) -> None:
     said = ramp("analyze", file(harmed()), *BOTH, "--rollout", "50")
     assert said.code == 1

@@ -373,6 +373,12 @@ def test_an_exposure_without_its_block_is_refused_where_it_stands() -> None:
     assert (one.place.line, one.refusal.words) == (2, "experiment is missing")
 
 
+def test_it_is_refused_outside_the_window_as_well() -> None:
+    tally = tallied([exposed("a", "tree"), Seen("b", None, "page_seen"), Seen("c")], until=NOON)
+    assert (tally.read, tally.outside, tally.refused) == (2, 2, 1)
+    assert tally.first_refused[0].place.line == 3
+
+
 def test_lines_are_named_up_to_a_number_and_counted_beyond() -> None:
     tally = Tally()
     for line in range(50):

@@ -32,19 +32,14 @@ class Crowd:
             (cookies if group.cookie else at[group.percent]).append((group, users))
         by_percent = {percent: _by_arm(groups) for percent, groups in at.items()}
         for percent in by_percent.keys() - {None}:
-            self._count_new(percent, by_percent[percent])
+            self.new_at[percent].update(_alone(by_percent[percent]))
         new = _together([*by_percent.values()])
         self.new.update({arm: len(users) for arm, users in new.items()})
-        self._count_new(None, new)
+        self.new_at[None].update(_alone(new))
         every = _together([new, _by_arm(cookies)])
         self.users.update({arm: len(users) for arm, users in every.items()})
         self.in_both += len(repeated(every.values()))
         return every
-
-    def _count_new(self, percent: float | None, new: Mapping[str, set[int]]) -> None:
-        twice = repeated(new.values())
-        alone = {arm: len(users) - len(users & twice) for arm, users in new.items()}
-        self.new_at[percent].update(alone)
 
     def _count_starts(self, every: Mapping[str, set[int]], starts: Mapping[int, int]) -> None:
         for user, count in starts.items():
@@ -60,6 +55,12 @@ def _parts(tally: Tally) -> Iterator[Part]:
         return repeat({})
     parts = zip(*(users.parts() for users in tally.users.values()), strict=True)
     return (dict(zip(tally.users, part, strict=True)) for part in parts)
+
+
+def _alone(arms: Mapping[str, set[int]]) -> dict[str, int]:
+    """Return how many users of each arm are in no other."""
+    twice = repeated(arms.values())
+    return {arm: len(users) - len(users & twice) for arm, users in arms.items()}
 
 
 def _by_arm(groups: Iterable[tuple[Group, set[int]]]) -> dict[str, set[int]]:

@@ -180,7 +180,10 @@ class Tally:
         """Turn to the span of an event, unless it is outside the window."""
         at = event.at
         if not self._since <= at < self._until:
-            self.outside += 1
+            if _blockless(event):
+                self._refuse_blockless(event, events, lines)
+            else:
+                self.outside += 1
             return False
         if at < self._before:
             self._step_back(event, events, lines)
@@ -215,12 +218,17 @@ class Tally:
 
     def _bare(self, event: Event, events: Sequence[Event], lines: Sequence[int]) -> None:
         """Count an event that does not say which arm its user has."""
-        if event.name == EXPOSURE:
-            self.refuse(_line(event, events, lines), Refusal(Fault.MISSING, "experiment"))
+        if _blockless(event):
+            self._refuse_blockless(event, events, lines)
         elif event.name == self._session_start:
             self.unattributed.append(hash(event.user))
         else:
             self.others[ARMLESS] += 1
+
+    def _refuse_blockless(
+        self, event: Event, events: Sequence[Event], lines: Sequence[int]
+    ) -> None:
+        self.refuse(_line(event, events, lines), Refusal(Fault.MISSING, "experiment"))
 
     def _cell(self, kind: Kind) -> Cell:
         """Return the cell of a kind that was not seen yet."""
@@ -241,6 +249,11 @@ class Tally:
         """Count the first event of a kind."""
         known = other if len(self.others) < KINDS else BEYOND_OTHER
         self.others[known] = self.others.get(known, 0) + 1
+
+
+def _blockless(event: Event) -> bool:
+    """Say whether an event is an exposure to nothing: no record, wherever it stands."""
+    return event.name == EXPOSURE and event.experiment is None
 
 
 def _line(event: Event, events: Sequence[Event], lines: Sequence[int]) -> int:
