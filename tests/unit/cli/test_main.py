@@ -32,7 +32,7 @@ def test_an_unknown_verb_is_answered_with_the_near_one(typed: str, meant: str, r
 
 def test_a_verb_far_from_all_is_answered_with_all(ramp: Any) -> None:
     said = ramp("xyzzy")
-    assert (said.code, "there are: abort, approve" in said.err) == (64, True)
+    assert (said.code, "there are: abort, analyze" in said.err) == (64, True)
 
 
 USAGE = {

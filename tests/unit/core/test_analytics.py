@@ -8,8 +8,8 @@ import pytest
 
 from rampguard.core.analytics import Asked, Event, Fault, Refusal, Summary, Tally, summary
 from rampguard.core.analytics.growth import growth
-from rampguard.core.analytics.tally import KINDS, LENGTHS, SHOWN, SPANS
-from rampguard.core.analytics.users import LAST_BITS, PARTS, SPARE, WAITING, Events, Users
+from rampguard.core.analytics.tally import KINDS, LENGTHS, SHOWN, SPANS, TIDY
+from rampguard.core.analytics.users import LAST_BITS, PARTS, SPARE, Events, Users
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -424,16 +424,26 @@ def test_users_are_counted_once_in_8_bytes_each() -> None:
         users.tidy()
 
 
+def test_a_tally_is_tidied_as_it_grows() -> None:
+    tally = Tally()
+    again = [exposed("u", "tree")] * 1000
+    for _ in range(1 + TIDY // len(again)):
+        tally.add(again, range(len(again)))
+    (users,) = tally.users.values()
+    assert sum(map(len, users._parts)) < len(again)
+    assert summary(tally, ARMS, LATER).arms[0].users == 1
+
+
 def test_what_a_user_did_is_added_up() -> None:
-    events = Events()
-    for _ in range(4):
-        for user in range(WAITING // 2):
+    events, rounds, many = Events(), 40, 20_000
+    for _ in range(rounds):
+        for user in range(many):
             events.append(user * 7)
-            events.append(user % 3)
-        events.tidy()
-    told: dict[int, int] = {}
-    for part in events.parts():
-        told |= part
-    assert sum(told.values()) == 4 * WAITING
-    assert (told[7 * 1000], told[1]) == (4, 4 * (WAITING // 2 // 3 + 1))
-    assert sum(map(len, events._users)) < 3 * WAITING
+        events.tidy(at_least=many)
+    assert sum(map(len, events._users)) < 2 * many + SPARE * PARTS
+    events.append(7)
+    events.tidy()
+    told = [part for part in events.parts() if part]
+    assert sum(map(len, told)) == many
+    counts = {user: count for part in told for user, count in part.items()}
+    assert (counts.pop(7), set(counts.values())) == (rounds + 1, {rounds})
