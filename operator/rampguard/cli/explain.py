@@ -23,9 +23,7 @@ def explanation(record: Record, now: datetime, symbols: Symbols) -> list[Line]:
         _section("What was found", list(_findings(record, symbols))),
         _section("What Rampguard did", list(_done(record))),
         _section("What it cannot undo", list(_left(record))),
-        _section(
-            "By hand, should the operator be gone", [line(f"  {c}") for c in _by_hand(record)]
-        ),
+        _section("By hand, should the operator be gone", [line(f"  {c}") for c in by_hand(record)]),
         _section("Next", [line(f"  {step}") for step in next_steps(record, now)]),
     )
     # A blank line sets the guardrails off from what stands before and after.
@@ -33,15 +31,27 @@ def explanation(record: Record, now: datetime, symbols: Symbols) -> list[Line]:
     return [one for n, part in enumerate(parts) if part for one in (*blanks.get(n, ()), *part)]
 
 
-def _by_hand(record: Record) -> Iterator[str]:
+def by_hand(record: Record) -> Iterator[str]:
     """Yield the commands that undo a ramp which holds something."""
     if record.ended:
         return
-    ramp, env = Ref(record.namespace, record.name), EnvName(record.env)
-    held = (_original(one) for one in reversed(record.targets) if one.container and one.original)
-    told = [undo_by_hand(ramp, one, env) for one in held]
+    told = [_undone(record, one) for one in reversed(record.targets) if _is_known(one)]
     yield from (command for commands in told for command in commands[:-1])
     yield from (commands[-1] for commands in told[-1:])
+
+
+def to_original(record: Record, target: Target) -> str:
+    """Return the command that sets one target back; "": its original is not known."""
+    return _undone(record, target)[0] if _is_known(target) else ""
+
+
+def _is_known(target: Target) -> bool:
+    return bool(target.container and target.original)
+
+
+def _undone(record: Record, target: Target) -> tuple[str, ...]:
+    ramp = Ref(record.namespace, record.name)
+    return undo_by_hand(ramp, _original(target), EnvName(record.env))
 
 
 def _original(target: Target) -> Original:
@@ -51,22 +61,24 @@ def _original(target: Target) -> Original:
 
 def _headline(record: Record, symbols: Symbols) -> Iterator[Line]:
     mark = phase_mark(symbols, record.phase)
-    reason = _reason(record)
-    told = "" if reason == record.phase else f" ({reason})"
-    yield line(Span(record.phase, mark.tone), f"{told}: {_why(record)}")
+    named = reason(record)
+    told = "" if named == record.phase else f" ({named})"
+    yield line(Span(record.phase, mark.tone), f"{told}: {why(record)}")
     if record.requested_by:
         yield line(f"The last request was made by {crop(record.requested_by, 128)}")
     if record.abort and record.abort_reason:
         yield line(f"Reason given for the abort: {crop(record.abort_reason, 300)}")
 
 
-def _reason(record: Record) -> str:
+def reason(record: Record) -> str:
+    """Return in a word why a ramp is where it is."""
     if record.rollback:
         return record.rollback.reason
     return (record.stalled.reason if record.stalled else "") or record.reason or "no status yet"
 
 
-def _why(record: Record) -> str:
+def why(record: Record) -> str:
+    """Return in a sentence why a ramp is where it is."""
     if record.gates:
         return crop("; ".join(f"gate {g.name}: {g.why}" for g in record.gates), LONGEST)
     if record.rollback:

@@ -52,9 +52,9 @@ def _status(record: Record) -> Facts:
         "pods": pods and {"proven": pods[0], "total": pods[1]},
         "soak": record.soak
         and {
-            "startedAt": _at(record.soak.started_at),
-            "endsAt": _at(record.soak.ends_at),
-            "nextFindingAt": _at(record.soak.next_finding_at),
+            "startedAt": at_text(record.soak.started_at),
+            "endsAt": at_text(record.soak.ends_at),
+            "nextFindingAt": at_text(record.soak.next_finding_at),
         },
         "findings": [{"after": one.after, "verdict": one.verdict} for one in record.findings],
         "gates": [gate.name for gate in record.gates],
@@ -74,8 +74,8 @@ def _more(record: Record) -> Facts:
         and {
             "reason": rollback.reason,
             "because": rollback.because,
-            "startedAt": _at(rollback.started_at),
-            "provenAt": _at(rollback.proven_at),
+            "startedAt": at_text(rollback.started_at),
+            "provenAt": at_text(rollback.proven_at),
         },
         "timeline": [{"at": at, "text": words} for at, words in record.timeline],
     }
@@ -93,12 +93,13 @@ def _target(one: Target) -> Facts:
 def _finding(one: Finding) -> Facts:
     return {
         "after": one.after,
-        "at": _at(one.at),
+        "at": at_text(one.at),
         "share": one.share,
         "verdict": one.verdict,
         "evidence": one.evidence,
         "late": one.late,
         "asked": list(one.asked),
+        "details": list(one.details),
     }
 
 
@@ -113,11 +114,13 @@ def _guardrail(one: Guardrail) -> Facts:
         "counted": one.counted,
         "why": one.why,
         "couldSee": one.could_see,
-        "onset": _at(one.onset),
+        "onset": at_text(one.onset),
         "query": one.query,
         "dryRun": one.dry_run,
+        "details": list(one.details),
     }
 
 
-def _at(instant: datetime | None) -> str | None:
+def at_text(instant: datetime | None) -> str | None:
+    """Return an instant as the API server writes it."""
     return None if instant is None else f"{instant:%Y-%m-%dT%H:%M:%SZ}"

@@ -404,6 +404,51 @@ def replay(ctx: click.Context, /, *, record: str, verbose: bool, **told: Any) ->
 
 @ramp.command()
 @reaching
+@recorded
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["html", "md", "json"]),
+    default="html",
+    show_default=True,
+    help="One page, Markdown, or facts for programs.",
+)
+@click.option(
+    "--prometheus",
+    envvar="RAMPGUARD_PROMETHEUS",
+    metavar="URL",
+    help="Link the queries to this Prometheus; default: $RAMPGUARD_PROMETHEUS.",
+)
+@click.option(
+    "--link", "links", multiple=True, metavar="NAME=URL", help="A link to show; several times."
+)
+@click.pass_context
+def report(ctx: click.Context, /, *, record: str, links: tuple[str, ...], **told: Any) -> Exit:
+    """Write one page about a ramp: verdict, change, findings, pictures, queries, the way back.
+
+    RECORD is the NAME of a ramp, or a flight record alone as `replay` takes it: a file, a URL or -.
+
+    \b
+    kubectl ramp report skill-tree-layout-50 -n app > report.html
+    kubectl ramp report skill-tree-layout-50 -n app -o md
+    kubectl ramp report app_skill-tree-layout-50_UID.jsonl.gz > report.html
+
+    Of a ramp by its name the operator's record is fetched through `kubectl port-forward`; without
+    it the page has no pictures and says why. Nothing is asked of a Prometheus.
+
+    \b
+    Exit codes: 0 written; 3 no such ramp, no such record; 64 usage.
+    """  # noqa: D301 - as above
+    from rampguard.cli.report import verb as reporting  # noqa: PLC0415 - pydantic: 150 ms
+
+    wanted = reporting.Wanted(
+        source=record, form=told["output"], prometheus=told["prometheus"] or "", links=links
+    )
+    return reporting.report(_kubectl(ctx, told), wanted)
+
+
+@ramp.command()
+@reaching
 @showing
 @click.option("--client", is_flag=True, help="Ask no cluster.")
 @click.pass_context

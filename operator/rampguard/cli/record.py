@@ -47,6 +47,7 @@ class Finding:
     evidence: str
     late: bool
     asked: tuple[str, ...] = ()  # of Prometheus, at that instant
+    details: tuple[str, ...] = ()  # the numbers of each part of each guardrail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +252,7 @@ def _finding(one: Json) -> Finding:
         evidence=safe(one.get("evidence")),
         late=one.get("late") is True,
         asked=tuple(safe(query) for query in texts(one.get("asked"))),
+        details=tuple(safe(line) for line in texts(one.get("details"))),
     )
 
 

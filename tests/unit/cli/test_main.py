@@ -70,7 +70,7 @@ def test_every_verb_has_help(verb: str, ramp: Any) -> None:
     assert (said.code, said.out[:6]) == (0, "Usage:")
 
 
-HEAVY = ("pydantic", "rich", "yaml", "kopf", "kubernetes")
+HEAVY = ("pydantic", "rich", "yaml", "jinja2", "matplotlib", "kopf", "kubernetes")
 
 
 @pytest.mark.parametrize("module", ["main", "commands", "requests", "completing", "versions"])

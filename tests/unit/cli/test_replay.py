@@ -2,15 +2,13 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from fake_operator import DEPLOYMENT, RAMP, Operator, reached
 from rampguard.core.model import Because, Verdict
 from rampguard.core.reasons import Reason
 from rampguard.core.replay import Record
@@ -18,7 +16,6 @@ from scenes import SECOND
 from taped import UID, one, walked, written
 
 NAME = f"app_skill-tree-layout-50_{UID}.jsonl.gz"
-RAMP = "skill-tree-layout-50"
 
 
 @pytest.fixture
@@ -198,66 +195,10 @@ def test_many_differences_are_counted_and_the_first_are_shown(ramp, tmp_path):
     assert "and 10 more differences" in said.out
 
 
-class Operator(ThreadingHTTPServer):
-    """An operator's /records."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), Answers)
-        self.files = files
-
-
-class Answers(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        files = self.server.files  # type: ignore[attr-defined]
-        name = self.path.removeprefix("/records").removeprefix("/")
-        told = {"records": [listed(n) for n in files]}
-        body = files.get(name) if name else json.dumps(told).encode()
-        self.send_response(404 if body is None else 200)
-        self.end_headers()
-        self.wfile.write(body or b"")
-
-    def log_message(self, *_: Any) -> None:
-        return
-
-
-def listed(name: str) -> dict[str, str]:
-    namespace, ramp, uid = name.removesuffix(".jsonl.gz").split("_")
-    return {
-        "name": name,
-        "namespace": namespace,
-        "ramp": ramp,
-        "uid": uid,
-        "to": f"2026-11-2{len(uid) % 10}T00:00:00Z",
-    }
-
-
 @pytest.fixture
 def operator(kept: list[Record]) -> Iterator[Operator]:
-    server = Operator({NAME: written(kept)})
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-BOX = {"ports": [{"name": "http", "containerPort": 9000}]}
-DEPLOYMENT = {
-    "metadata": {"namespace": "rampguard-system", "name": "rampguard"},
-    "spec": {"template": {"spec": {"containers": [BOX]}}},
-}
-
-
-def reached(kubectl: Any, operator: Operator, uid: str | None = UID) -> None:
-    told = {"metadata": {"name": RAMP, "namespace": "app", "uid": uid}}
-    missing = f'Error from server (NotFound): experimentramps.rampguard.dev "{RAMP}" not found'
-    if uid is None:
-        kubectl.on("get", "experimentramps", RAMP, err=missing, code=1)
-        kubectl.on("get", "experimentramps", out={"items": []})
-    else:
-        kubectl.on("get", "experimentramps", out=told)
-    kubectl.on("get", "deployments", out={"items": [DEPLOYMENT]})
-    port = operator.server_address[1]
-    kubectl.on("port-forward", out=f"Forwarding from 127.0.0.1:{port} -> 9000\n", stays=True)
+    with Operator({NAME: written(kept)}).running() as server:
+        yield server
 
 
 @pytest.mark.parametrize("name", [RAMP, f"ramp/{RAMP}"])

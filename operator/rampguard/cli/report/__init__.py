@@ -1,0 +1,1 @@
+"""`report`: one page about one ramp, from its object and from its flight record."""
