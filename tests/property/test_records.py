@@ -5,11 +5,21 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from property.arbitrary import STATES, TEXTS
+from property.arbitrary import INSTANTS, SPANS, STATES, TEXTS
 from rampguard.api.members import lines
 from rampguard.api.record import from_json, read, to_json
 from rampguard.core.model import Action, Judgement, Look, Measured, Observation, State
 from rampguard.core.replay import Record, differences
+from rampguard.core.require import (
+    Answer,
+    Incidents,
+    Override,
+    Precursor,
+    Require,
+    Required,
+    SmokeTest,
+    Window,
+)
 from scenes import MINUTE
 from taped import one, written
 
@@ -32,14 +42,36 @@ LOOKS = st.lists(
     ),
     max_size=2,
 ).map(tuple)
-OBSERVATIONS = st.builds(Observation, looks=LOOKS, workloads=st.just(()), kills=st.just(()))
+REQUIRED = st.builds(
+    Required,
+    smoke_test=st.none() | TEXTS | st.builds(Precursor, phase=TEXTS, ended_at=st.none() | INSTANTS),
+    alerts=st.none() | TEXTS | st.lists(TEXTS, max_size=2).map(tuple),
+    incidents=st.none() | TEXTS | st.builds(Answer, words=TEXTS),
+)
+OBSERVATIONS = st.builds(
+    Observation,
+    looks=LOOKS,
+    workloads=st.just(()),
+    kills=st.just(()),
+    required=st.none() | REQUIRED,
+)
+REQUIRES = st.none() | st.builds(
+    Require,
+    smoke_test=st.none() | st.builds(SmokeTest, ramp=st.none() | TEXTS, max_age=SPANS),
+    no_firing_alerts=st.none() | TEXTS,
+    no_open_incidents=st.none() | st.builds(Incidents, check=st.none() | TEXTS),
+    override=st.none() | st.from_type(Override),
+)
+WINDOWS = st.none() | st.builds(Window, not_before=st.none() | INSTANTS)
 
 
 @st.composite
 def records(draw: st.DrawFn) -> Record:
     told = one(MINUTE, state=State())
     decision = replace(told.decision, state=draw(STATES), actions=draw(ACTIONS))
-    return replace(told, before=draw(STATES), seen=draw(OBSERVATIONS), decision=decision)
+    ask = replace(told.ask, require=draw(REQUIRES), window=draw(WINDOWS))
+    seen = draw(OBSERVATIONS)
+    return replace(told, ask=ask, before=draw(STATES), seen=seen, decision=decision)
 
 
 @given(records())

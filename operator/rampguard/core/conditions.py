@@ -34,6 +34,7 @@ from rampguard.core.model import (
 )
 from rampguard.core.moves import blind_for, is_gate, overdue
 from rampguard.core.plan import Plan, next_finding, soak_end
+from rampguard.core.preconditions import met_text, skipped, text_of, unmet, window_is_over
 from rampguard.core.reasons import ConditionType, Reason
 from rampguard.core.soak import serious
 from rampguard.core.targets import show_entry
@@ -147,6 +148,7 @@ def _facts(
     moving = phase in MOVING and stalled is None
     yield _Fact(ConditionType.RECONCILING, moving, reason)
     yield stalled or _fails(ConditionType.STALLED, Reason.AS_EXPECTED)
+    yield from _preconditions(plan, state, seen)
     yield from _gitops(plan, state, seen)
     yield from _signals(seen)
     yield from _proof(plan, state, seen)
@@ -163,7 +165,9 @@ def _stalled(plan: Plan, seen: Observation, decision: Decision, phase: Phase) ->
             text = f"{because.message}. {_next_step(plan, because)}{owner}"
             return _stall(because.reason, text)
         case Pending(blocked=True):
-            return _stall(because.reason, f"{because.message}. It starts by itself once this holds")
+            later = " and the window is moved" if window_is_over(plan, seen.now) else ""
+            text = f"{because.message}. It starts by itself once this holds{later}"
+            return _stall(because.reason, text)
         case RollingBack() if seen.refusals:
             return _stall(Reason.WRITE_REFUSED, "; ".join(seen.refusals))
         case RollingBack(progress=progress) if overdue(plan, seen, progress):
@@ -205,6 +209,19 @@ def _next_step(plan: Plan, because: Because) -> str:
             return "It is never restarted over its own stamp"
         case _:
             return f"To try again: {retry}"
+
+
+def _preconditions(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
+    if seen.required is None or (plan.ask.require is None and plan.ask.window is None):
+        return
+    kind, started = ConditionType.PRECONDITIONS_MET, state.started_at not in {None, seen.now}
+    if held := unmet(plan, seen, started=started):
+        yield _fails(kind, held[0].reason, text_of(held))
+    elif without := skipped(plan, seen, started=started):
+        text = "; ".join((*(line for _, line in without), *(one.message for one, _ in without)))
+        yield _holds(kind, Reason.OVERRIDDEN, text)
+    else:
+        yield _holds(kind, Reason.MET, met_text(plan, seen, started=started))
 
 
 def _gitops(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:

@@ -20,9 +20,16 @@ MOST = 11 * 10 + BREACHES  # findings of a ramp: 11 steps of at most 10, and bre
 
 
 def finding(  # noqa: PLR0913 - the facts of a record
-    plan: Plan, stage: Soaking, look: Look, after: timedelta, verdict: Verdict, *, late: bool
+    plan: Plan,
+    stage: Soaking,
+    look: Look,
+    after: timedelta,
+    verdict: Verdict,
+    *,
+    late: bool,
+    vouched: int,
 ) -> Finding:
-    """Return the record of a look."""
+    """Return the record of a look. vouched: lines of what people vouched for until then."""
     lines = (f"{one.name} {part_text(part)}" for one in look.judgements for part in one.parts)
     return Finding(
         after=after,
@@ -33,6 +40,7 @@ def finding(  # noqa: PLR0913 - the facts of a record
         late=late,
         details=kept(lines, DETAILS, MOST_LINES),
         asked=kept(look.asked, ASKED, MOST_LINES),
+        vouched=vouched,
     )
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple, NewType
 
 from rampguard.core.reasons import Reason
+from rampguard.core.require import Require, Required, Window
 
 EnvName = NewType("EnvName", str)
 EnvValue = NewType("EnvValue", str)
@@ -158,6 +159,8 @@ class Ask:
     on_delete: Leave = Leave.ROLLBACK
     gitops: GitopsPolicy = GitopsPolicy.ENFORCE
     owner: str | None = None  # None: nobody is named
+    window: Window | None = None  # None: it may start at any time
+    require: Require | None = None  # None: nothing beyond the pre-flight and the signals
     gates: frozenset[GateKind] = frozenset()
     paused: bool = False
     approve: str | None = None  # None: no approval is asked
@@ -357,6 +360,7 @@ class Finding:
     late: bool = False
     details: tuple[str, ...] = ()  # a line of numbers for each part of each guardrail
     asked: tuple[str, ...] = ()  # every query, at that instant
+    vouched: int = 0  # lines of what people vouched for until then
 
 
 # --- remembered: the status ----------------------------------------------------------------------
@@ -439,6 +443,7 @@ class Soaking:
     rules: str = ""  # digest of the guardrails that the evidence is for
     changed_at: datetime | None = None  # of a template by somebody else, and not accepted yet
     rebased: Rebased | None = None  # None: history is compared with the baseline of the ramp
+    unmet: tuple[Reason, ...] = ()  # of the preconditions that hold no more, told already
     judged: tuple[Judgement, ...] = ()  # the latest, for people
 
 
@@ -572,6 +577,7 @@ class State:
     originals: tuple[Original, ...] = ()
     baselines: tuple[Baseline, ...] = ()  # of the guardrails that have one
     exporters: tuple[tuple[str, tuple[str, ...]], ...] = ()  # selector -> Deployments that export
+    vouched: tuple[str, ...] = ()  # links and overrides by which people let it start or go on
     seq: int = 0
     gates: tuple[Gate, ...] = ()
     approved: tuple[str, ...] = ()  # gates that a person opened
@@ -702,6 +708,7 @@ class Observation:
     unreadable: str = ""  # why the cluster could not be read; empty: it was
     looks: tuple[Look, ...] = ()  # oldest first; those at due findings, then the latest
     look_failed: str = ""  # why no look could be taken although one was due
+    required: Required | None = None  # of spec.require; None: nothing was asked in this pass
     signals: tuple[str, ...] | None = None  # missing signals; None: not asked, (): all there
     baselines: tuple[Baseline, ...] = ()  # taken with the signals
     exporters: tuple[tuple[str, tuple[str, ...]], ...] = ()  # seen with the signals

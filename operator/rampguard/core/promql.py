@@ -16,6 +16,8 @@ _STRING = re.compile(
     r"|'(?:[^'\\\n]|\\(?:[abfnrtv\\\"']|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}))*'"
 )
 _EXPECTED = 'a selector such as http_requests_total{path="/",code=~"5.."} is expected'
+_EXPECTED_LABELS = 'label matchers such as severity=~"sev1|sev2",service="skills" are expected'
+_OWN_OF_ALERTS = ("__name__", "alertstate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +51,12 @@ def parse_selector(text: str) -> Selector:
     """
     if len(text) > LONGEST:
         raise ValueError(f"a selector of at most {LONGEST} characters is expected")
-    reader = _Reader(text)
+    reader = _Reader(text, _EXPECTED)
     metric = reader.take(_NAME, "a metric name")
     matchers: list[Matcher] = []
     if reader.skip("{"):
         while not reader.skip("}"):
-            matchers.append(
-                Matcher(
-                    reader.take(_LABEL, "a label"),
-                    reader.take(_OPERATOR, "one of = != =~ !~"),
-                    reader.take(_STRING, "a quoted value"),
-                )
-            )
+            matchers.append(reader.matcher())
             if not reader.skip(","):
                 reader.need("}")
                 break
@@ -68,6 +64,22 @@ def parse_selector(text: str) -> Selector:
     if any(one.label == "__name__" for one in matchers):
         raise ValueError("the metric is named once: leave out __name__")
     return Selector(metric, tuple(matchers))
+
+
+def firing(matchers: str) -> PromQL:
+    """Return the query for the alerts that fire with some labels; a ValueError: these are none.
+
+    matchers: as they stand between the braces of a selector, one at least, and nothing more.
+    """
+    reader = _Reader(matchers, _EXPECTED_LABELS)
+    told = [reader.matcher()]
+    while reader.skip(","):
+        told.append(reader.matcher())
+    reader.end()
+    if own := next((one.label for one in told if one.label in _OWN_OF_ALERTS), None):
+        raise ValueError(f"leave out {own}: it is set already, as ALERTS and firing")
+    state = Matcher("alertstate", "=", quoted("firing"))
+    return PromQL(str(Selector("ALERTS", (state, *told))))
 
 
 def with_matchers(selector: str, matchers: Mapping[str, str]) -> PromQL:
@@ -108,9 +120,17 @@ def quoted(value: str) -> str:
 class _Reader:
     """Reads a text from left to right."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, expected: str) -> None:
         self._text = text
+        self._expected = expected
         self._at = 0
+
+    def matcher(self) -> Matcher:
+        return Matcher(
+            self.take(_LABEL, "a label"),
+            self.take(_OPERATOR, "one of = != =~ !~"),
+            self.take(_STRING, "a quoted value"),
+        )
 
     def take(self, what: re.Pattern[str], expected: str) -> str:
         self._skip_space()
@@ -143,4 +163,4 @@ class _Reader:
     def _error(self, expected: str) -> ValueError:
         rest = self._text[self._at : self._at + 20]
         found = f"{rest!r} at character {self._at + 1}" if rest else "nothing more"
-        return ValueError(f"{_EXPECTED}; {expected} should follow, found {found}")
+        return ValueError(f"{self._expected}; {expected} should follow, found {found}")

@@ -9,6 +9,7 @@ class ConditionType(StrEnum):
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    PRECONDITIONS_MET = "PreconditionsMet"
     GITOPS_SAFE = "GitOpsSafe"
     SIGNALS_READY = "SignalsReady"
     PODS_PROVEN = "PodsProven"
@@ -58,6 +59,15 @@ class Reason(StrEnum):
     CLUSTER_UNREADABLE = "ClusterUnreadable"
     SIGNALS_MISSING = "SignalsMissing"
     READY = "Ready"  # SignalsReady=True
+
+    # preconditions
+    MET = "Met"  # every one holds
+    SMOKE_TEST_MISSING = "SmokeTestMissing"
+    SMOKE_TEST_INCONCLUSIVE = "SmokeTestInconclusive"
+    INCIDENT_OPEN = "IncidentOpen"  # or nobody can say that none is
+    ALERTS_FIRING = "AlertsFiring"  # or they cannot be seen
+    OUTSIDE_WINDOW = "OutsideWindow"
+    OVERRIDDEN = "Overridden"  # some do not hold, and a person goes on without them
 
     # proof
     ALL_PODS_PROVEN = "AllPodsProven"

@@ -63,6 +63,7 @@ from rampguard.core.moves import (
     without_gate,
 )
 from rampguard.core.plan import Plan, due_findings, soak_end, until_next_look
+from rampguard.core.preconditions import text_of, told_unmet, unmet, vouching
 from rampguard.core.preflight import step_preflight
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
@@ -98,7 +99,7 @@ def soaking(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
     if watched.stage.rules != stage.rules or _is_held_now(plan, state, stage, seen):
         # These looks judged by what holds no more. Nothing is lost: the next one counts on.
         seen = replace(seen, looks=())
-    for take_in in (_switches, _looks, _pods, _blindness):
+    for take_in in (_switches, _looks, _pods, _blindness, _preconditions):
         watched = take_in(plan, watched, seen)
     decision = _answer(plan, watched, seen)
     return replace(decision, notes=(*watched.notes, *decision.notes))
@@ -262,7 +263,7 @@ def _look(plan: Plan, watched: Watched, look: Look, now: datetime) -> Watched:
     harm = latched != before and not due
     state = replace(watched.state, findings=(*watched.state.findings, *due))
     if harm and has_room(plan, state.findings):
-        state = replace(state, findings=(*state.findings, _at_breach(plan, watched.stage, look)))
+        state = replace(state, findings=(*state.findings, _at_breach(plan, watched, look)))
     elif harm:
         state = replace(state, unrecorded=state.unrecorded + 1)
     if moved or closed or harm or due:
@@ -282,9 +283,11 @@ def _as_known(plan: Plan, stage: Soaking, look: Look) -> tuple[Judgement, ...]:
     )
 
 
-def _at_breach(plan: Plan, stage: Soaking, look: Look) -> Finding:
+def _at_breach(plan: Plan, watched: Watched, look: Look) -> Finding:
     """Return the record of a new breach."""
-    return finding(plan, stage, look, look.at - stage.since, Verdict.BREACHED, late=False)
+    stage, vouched = watched.stage, len(watched.state.vouched)
+    after = look.at - stage.since
+    return finding(plan, stage, look, after, Verdict.BREACHED, late=False, vouched=vouched)
 
 
 def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterator[Finding]:
@@ -301,7 +304,8 @@ def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterat
         if verdict is Verdict.NO_DATA and now - instant <= plan.ask.max_blind:
             continue
         late = now - instant > 2 * plan.tempo.look + plan.tempo.scrape
-        yield finding(plan, stage, look, after, verdict, late=late)
+        vouched = len(watched.state.vouched)
+        yield finding(plan, stage, look, after, verdict, late=late, vouched=vouched)
 
 
 def _verdicts(judgements: tuple[Judgement, ...]) -> tuple[tuple[str, Verdict], ...]:
@@ -347,6 +351,14 @@ def _is_missed(plan: Plan, watched: Watched, seen: Observation) -> bool:
 
 def _looked_at(plan: Plan, seen: Observation) -> datetime:
     return seen.looks[-1].at if seen.looks else seen.now - plan.tempo.scrape
+
+
+def _preconditions(plan: Plan, watched: Watched, seen: Observation) -> Watched:
+    """Tell which preconditions hold no more, and who goes on without them."""
+    state, notes = vouching(plan, watched.state, seen, started=True)
+    reasons, told = told_unmet(plan, watched.stage.unmet, seen)
+    stage = replace(watched.stage, unmet=reasons)
+    return replace(watched, state=state, stage=stage).told(*notes, *told)
 
 
 def _unseen(plan: Plan, watched: Watched, look: Look) -> str:
@@ -436,6 +448,8 @@ def _hold(
         return Because(Reason.SOAKING, f"{until}; the last look was not answered")
     if plan.ask.paused:
         return Because(Reason.PAUSED, f"paused; {until}")
+    if broken := unmet(plan, seen, started=True):
+        return Because(broken[0].reason, f"{until}; held: {text_of(broken)}")
     if stage.changed_at is not None and seen.now >= over:
         return Because(Reason.AWAITING_APPROVAL, f"{until}; gate rebaseline waits for a person")
     if stage.step < plan.last and seen.now >= over and not is_whole(stage):

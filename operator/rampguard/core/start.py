@@ -18,6 +18,7 @@ from rampguard.core.model import (
 )
 from rampguard.core.moves import ask_person, end, note, was_approved
 from rampguard.core.plan import Plan
+from rampguard.core.preconditions import text_of, unmet, vouched, vouching
 from rampguard.core.preflight import at_goal, preflight
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import own_stamp
@@ -35,20 +36,19 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
     if state.abort is not None:
         because = Because(Reason.ABORT_ASKED, "aborted before the start; nothing was changed")
         return end(state, seen, Outcome.ABORTED, because, share=ask.origin)
-    unmet = preflight(plan, seen)
-    if at_goal(plan, seen) and not any(b.reason is Reason.ANOTHER_RAMP_ACTIVE for b in unmet):
+    hindered = preflight(plan, seen)
+    if at_goal(plan, seen) and not any(b.reason is Reason.ANOTHER_RAMP_ACTIVE for b in hindered):
         text = f"every target already runs {ask.env}={ask.to}; nothing was done or watched"
         because = Because(Reason.ALREADY_AT_GOAL, text)
         return end(state, seen, Outcome.COMPLETED, because, share=ask.to)
-    if unmet:
-        return _blocked(plan, state, stage, seen, unmet)
+    missing = tuple(Because(Reason.SIGNALS_MISSING, text) for text in seen.signals or ())
+    hindered = (*hindered, *unmet(plan, seen, started=False))
+    if hindered or (missing and not ask.paused):
+        return _blocked(plan, state, stage, seen, (*hindered, *missing))
     if ask.paused:
         return _wait(plan, state, stage, seen, Because(Reason.PAUSED, "paused before the start"))
     if seen.signals is None:
         return _wait(plan, state, stage, seen, Because(Reason.PENDING, "signals are being asked"))
-    if seen.signals:
-        missing = tuple(Because(Reason.SIGNALS_MISSING, text) for text in seen.signals)
-        return _blocked(plan, state, stage, seen, missing)
     if GateKind.START in ask.gates and not was_approved(state, "start"):
         why = f"everything is ready to set {ask.env} {ask.origin} -> {plan.values[0]}"
         asked, notes = ask_person(plan, state, "start", why, seen.now)
@@ -80,9 +80,9 @@ def _status_lost(plan: Plan, seen: Observation) -> Because | None:
 
 
 def _blocked(
-    plan: Plan, state: State, stage: Pending, seen: Observation, unmet: tuple[Because, ...]
+    plan: Plan, state: State, stage: Pending, seen: Observation, hindered: tuple[Because, ...]
 ) -> Decision:
-    because = Because(unmet[0].reason, "; ".join(b.message for b in unmet))
+    because = Because(hindered[0].reason, text_of(hindered))
     notes: tuple[Note, ...] = ()
     if stage.because is None or stage.because.reason is not because.reason:
         in_git = because.reason is Reason.DECLARED_IN_GIT
@@ -121,8 +121,9 @@ def _start(plan: Plan, state: State, seen: Observation) -> Decision:
         for w in seen.workloads
         if w is not None and w.container is not None
     )
+    begun, notes = vouching(plan, replace(state, vouched=vouched(plan)), seen, started=False)
     begun = replace(
-        state,
+        begun,
         originals=originals,
         started_at=seen.now,
         baselines=seen.baselines,
@@ -134,7 +135,7 @@ def _start(plan: Plan, state: State, seen: Observation) -> Decision:
     )
     passed = note(Reason.PREFLIGHT_PASSED, "; ".join((ready, *seen.unread)))
     decision = apply_step(plan, begun, seen, 0)
-    return replace(decision, notes=(passed, *decision.notes))
+    return replace(decision, notes=(passed, *notes, *decision.notes))
 
 
 def apply_step(plan: Plan, state: State, seen: Observation, step: int) -> Decision:

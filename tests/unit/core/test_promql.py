@@ -4,7 +4,15 @@ import re
 
 import pytest
 
-from rampguard.core.promql import LONGEST, Matcher, Selector, parse_selector, quoted, with_matchers
+from rampguard.core.promql import (
+    LONGEST,
+    Matcher,
+    Selector,
+    firing,
+    parse_selector,
+    quoted,
+    with_matchers,
+)
 
 COUNTER = "http_requests_total"
 
@@ -148,3 +156,33 @@ def test_a_matcher_of_the_ramp_does_not_replace_ours() -> None:
 def test_matchers_are_not_added_to_what_is_no_selector() -> None:
     with pytest.raises(ValueError, match="the end should follow"):
         with_matchers("rate(a[5m])", {"namespace": "app"})
+
+
+@pytest.mark.parametrize(
+    ("matchers", "query"),
+    [
+        ('severity="sev1"', 'ALERTS{alertstate="firing",severity="sev1"}'),
+        (" a =~ \"b|c\" ,\nd!='e' ", 'ALERTS{alertstate="firing",a=~"b|c",d!=\'e\'}'),
+        ('a="} or up #"', 'ALERTS{alertstate="firing",a="} or up #"}'),
+    ],
+)
+def test_alerts_are_asked_for_by_matchers(matchers: str, query: str) -> None:
+    assert firing(matchers) == query
+    assert parse_selector(query).metric == "ALERTS"
+
+
+@pytest.mark.parametrize(
+    ("matchers", "words"),
+    [
+        ("", "label matchers such as .* a label should follow, found nothing more"),
+        ("a", "one of = != =~ !~ should follow"),
+        ('a="b",', "a label should follow, found nothing more"),
+        ('a="b"} or up', "the end should follow, found '} or up' at character 6"),
+        ('ALERTS{a="b"}', "one of = != =~ !~ should follow"),
+        ('a="b",alertstate="pending"', "leave out alertstate"),
+        ('__name__="up"', "leave out __name__"),
+    ],
+)
+def test_what_are_no_matchers_is_refused(matchers: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        firing(matchers)
