@@ -8,12 +8,19 @@ from typing import Any
 import yaml
 
 from rampguard.api.crd import crd
-from rampguard.api.rules import FROZEN, FROZEN_OF_GUARDRAIL, FROZEN_OPTIONAL
+from rampguard.api.rules import (
+    FROZEN,
+    FROZEN_OF_GUARDRAIL,
+    FROZEN_OF_REQUIRE,
+    FROZEN_OPTIONAL,
+)
 
 HERE = Path(__file__).parent
 REFERENCE, TEMPLATE, WORDS = HERE / "reference.md", HERE / "reference.in.md", HERE / "words.yaml"
-FROZEN_FIELDS = {f"spec.{name}" for name in (*FROZEN, *FROZEN_OPTIONAL)} | {
-    f"spec.guardrails[].{name}" for name in ("name", "type", *FROZEN_OF_GUARDRAIL)
+FROZEN_FIELDS = {
+    *(f"spec.{name}" for name in (*FROZEN, *FROZEN_OPTIONAL)),
+    *(f"spec.guardrails[].{name}" for name in ("name", "type", *FROZEN_OF_GUARDRAIL)),
+    *(f"spec.require.{name}" for name in FROZEN_OF_REQUIRE),
 }
 Json = dict[str, Any]
 

@@ -1,7 +1,7 @@
 """Manifests that must be accepted, and what the operator then is asked."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from integration.manifests import Change, drop, put
@@ -18,6 +18,7 @@ from rampguard.core.model import (
     PromQL,
     Target,
 )
+from rampguard.core.require import Incidents, Override, Require, SmokeTest, Window
 
 H, M = timedelta(hours=1), timedelta(minutes=1)
 SELECTOR = PromQL('assignments_total{experiment="tree",source=~"new|first"}')
@@ -62,6 +63,16 @@ ERRORS = Guardrail(
     kill_switch=5.0,
 )
 ALL = (SHARE, P95, STARTS, ERRORS)
+NINE, FIFTEEN = (datetime(2026, 11, 23, hour, tzinfo=UTC) for hour in (9, 15))
+WINDOW = Window(not_before=NINE, not_after=FIFTEEN)
+TEST = SmokeTest(ramp="tree-10", max_age=336 * H, conclusive=True, evidence=None)
+REQUIRE = Require(
+    smoke_test=TEST,
+    no_firing_alerts='severity=~"sev1|sev2", service="skills"',
+    no_open_incidents=Incidents(check="pager", evidence=None),
+    override=Override("@mia", "alert X is known, INC-12"),
+)
+LINK = "https://wiki.example.com/tests?id=7#end"
 # What the valid manifest asks, field by field.
 WHOLE: dict[str, Any] = {
     "experiment": "tree",
@@ -88,6 +99,8 @@ WHOLE: dict[str, Any] = {
     "on_delete": Leave.ROLLBACK,
     "gitops": GitopsPolicy.ENFORCE,
     "owner": "@mia",
+    "window": WINDOW,
+    "require": REQUIRE,
     "gates": frozenset({GateKind.START, GateKind.EACH_STEP}),
     "paused": False,
     "approve": "start",
@@ -297,6 +310,38 @@ ROWS: dict[str, Row] = {
     "onDelete Keep": given("onDelete", "Keep", on_delete=Leave.KEEP),
     "gitops Ignore": given("gitops.policy", "Ignore", gitops=GitopsPolicy.IGNORE),
     "an empty gitops": given("gitops", {}, gitops=GitopsPolicy.ENFORCE),
+    "no window": left_out("window", window=None),
+    "nothing for the window": given("window", None, window=None),
+    "a window that is open at its end": left_out(
+        "window.notAfter", window=replace(WINDOW, not_after=None)
+    ),
+    "a window that is open at its beginning": left_out(
+        "window.notBefore", window=replace(WINDOW, not_before=None)
+    ),
+    "a leap day": given(
+        "window.notBefore",
+        "2024-02-29T23:59:59-00:30",
+        window=replace(WINDOW, not_before=datetime(2024, 3, 1, 0, 29, 59, tzinfo=UTC)),
+    ),
+    "no require": left_out("require", require=None),
+    "no override": left_out("require.override", require=replace(REQUIRE, override=None)),
+    "a smoke test that need not be conclusive": left_out(
+        "require.smokeTest.requireConclusive",
+        require=replace(REQUIRE, smoke_test=replace(TEST, conclusive=False)),
+    ),
+    "a smoke test by a link": given(
+        "require.smokeTest",
+        {"evidence": LINK},
+        require=replace(REQUIRE, smoke_test=SmokeTest(evidence=LINK)),
+    ),
+    "no open incident by a link": given(
+        "require.noOpenIncidents",
+        {"evidence": LINK},
+        require=replace(REQUIRE, no_open_incidents=Incidents(evidence=LINK)),
+    ),
+    "alerts alone": given(
+        "require", {"noFiringAlerts": "a='b'"}, require=Require(no_firing_alerts="a='b'")
+    ),
     "no gates": left_out("gates", gates=frozenset()),
     "one gate": given("gates", ["EachStep"], gates=frozenset({GateKind.EACH_STEP})),
     "paused": given("paused", value=True, paused=True),

@@ -6,6 +6,14 @@ from typing import Any
 from integration.manifests import Json
 from integration.server import Answer
 from rampguard.api.guardrail_rules import GUARDRAIL_RULES
+from rampguard.api.require_rules import (
+    INCIDENT_RULES,
+    INSTANT_RULES,
+    LINK_RULES,
+    REQUIRE_RULES,
+    SMOKE_TEST_RULES,
+    WINDOW_RULES,
+)
 from rampguard.api.rules import (
     ARMS_RULES,
     ENV_RULES,
@@ -32,6 +40,15 @@ PLACES: dict[str, tuple[Rule, ...]] = {
     "guardrails[].max": NUMBER_RULES,
     "guardrails[].min": NUMBER_RULES,
     "guardrails[].for": LASTING_RULES,
+    "window": WINDOW_RULES,
+    "window.notBefore": INSTANT_RULES,
+    "window.notAfter": INSTANT_RULES,
+    "require": REQUIRE_RULES,
+    "require.smokeTest": SMOKE_TEST_RULES,
+    "require.smokeTest.maxAge": SOAK_RULES,
+    "require.smokeTest.evidence": LINK_RULES,
+    "require.noOpenIncidents": INCIDENT_RULES,
+    "require.noOpenIncidents.evidence": LINK_RULES,
     "alpha": PROBABILITY_RULES,
     "alphaWithinTolerance": PROBABILITY_RULES,
 }

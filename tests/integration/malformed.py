@@ -7,6 +7,7 @@ The operator (and `kubectl ramp lint`) writes a place in a list as .0 where the 
 from dataclasses import dataclass
 
 from integration.manifests import Change, drop, put
+from rampguard.api.require_rules import INSTANT, LINK
 from rampguard.api.rules import DURATION, ENV, FINDING, NUMBER, PROBABILITY, STEP
 
 MANY = 20_000
@@ -350,6 +351,100 @@ RULES = {
         for value in ("1ABC", "A-B", "A B", "A=B", "A\n", "$(A)", "Ä", "A.B")
     },
 }
+SMOKE, OPEN = "spec.require.smokeTest", "spec.require.noOpenIncidents"
+ONE_TEST = "smokeTest takes ramp and maxAge, optionally requireConclusive, or evidence alone"
+ONE_CHECK = "noOpenIncidents takes check or evidence, one of them"
+REQUIRE = "require names at least one of smokeTest, noFiringAlerts, noOpenIncidents"
+PRECONDITIONS = {
+    "a text for the window": typed("spec.window", "object", "tomorrow"),
+    "a text for require": typed("spec.require", "object", "all"),
+    "a text for a smoke test": typed(SMOKE, "object", "tree-10"),
+    "a list for the alerts": typed("spec.require.noFiringAlerts", "string", ['a="b"']),
+    "yes for noOpenIncidents": typed(OPEN, "object", value=True),
+    "a text for requireConclusive": typed(f"{SMOKE}.requireConclusive", "boolean", "yes"),
+    "a number for maxAge": typed(f"{SMOKE}.maxAge", "string", 336),
+    "a text for an override": typed("spec.require.override", "object", "@mia"),
+    "announced, which comes later": strange(
+        "spec.require.announced", put("require.announced", value=True)
+    ),
+    "a URL for an incident check": strange(f"{OPEN}.url", put("require.noOpenIncidents.url", "x")),
+    "an unknown field of the window": strange("spec.window.zone", put("window.zone", "CET")),
+    "an unknown field of a smoke test": strange(f"{SMOKE}.name", put("require.smokeTest.name", 1)),
+    "an override by nobody": missing("spec.require.override.by", drop("require.override.by")),
+    "an override without a reason": missing(
+        "spec.require.override.reason", drop("require.override.reason")
+    ),
+    "an override by an empty name": both(
+        "spec.require.override.by", "at least 1 chars", "at least 1 char",
+        put("require.override.by", ""),
+    ),
+    "a reason beyond measure": both(
+        "spec.require.override.reason", "Too long", "at most 256",
+        put("require.override.reason", "x" * 257),
+    ),
+    "an empty window": ruled(
+        "spec.window", "window takes notBefore, notAfter or both", put("window", {})
+    ),
+    "a window that ends before it begins": ruled(
+        "spec.window", "notBefore must be before notAfter",
+        put("window.notAfter", "2026-11-23T09:59:59+01:00"),
+    ),
+    "a window of an instant": ruled(
+        "spec.window", "notBefore must be before notAfter",
+        put("window.notAfter", "2026-11-23T09:00:00Z"),
+    ),
+    **{
+        f"notBefore {value!r}": ruled(
+            "spec.window.notBefore", INSTANT, put("window.notBefore", value)
+        )
+        for value in (
+            *("tomorrow", "2026-11-23", "2026-11-23T09:00:00", "2026-11-23 09:00:00Z"),
+            *("2026-13-01T09:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T09:00:60Z"),
+            *("2026-11-23T09:00Z", "1999-11-23T09:00:00Z", "2026-11-23T09:00:00Z\n"),
+            *("2026-11-23T09:00:00z", "2026-11-23T09:00:00+1:00", "1764000000"),
+        )
+    },
+    # No month has this day: CEL ends with an error, and says what was expected.
+    "a day that is not": both(
+        "notBefore", f"evaluating rule: {INSTANT}", INSTANT,
+        put("window.notBefore", "2026-02-30T09:00:00Z"),
+    ),
+    "an empty require": ruled("spec.require", REQUIRE, put("require", {})),
+    "an override of nothing": ruled(
+        "spec.require", REQUIRE, *(drop(f"require.{n}") for n in
+        ("smokeTest", "noFiringAlerts", "noOpenIncidents")),
+    ),
+    "an empty smoke test": ruled(SMOKE, ONE_TEST, put("require.smokeTest", {})),
+    "a smoke test of any age": ruled(SMOKE, ONE_TEST, drop("require.smokeTest.maxAge")),
+    "an age of no smoke test": ruled(SMOKE, ONE_TEST, drop("require.smokeTest.ramp")),
+    "a smoke test and a link": ruled(
+        SMOKE, ONE_TEST, put("require.smokeTest.evidence", "https://x")
+    ),
+    "a link that is conclusive": ruled(
+        SMOKE, ONE_TEST,
+        put("require.smokeTest", {"evidence": "https://x", "requireConclusive": True}),
+    ),
+    "a maxAge of days": ruled(f"{SMOKE}.maxAge", DURATION, put("require.smokeTest.maxAge", "14d")),
+    "an empty noOpenIncidents": ruled(OPEN, ONE_CHECK, put("require.noOpenIncidents", {})),
+    "a check and a link": ruled(
+        OPEN, ONE_CHECK, put("require.noOpenIncidents.evidence", "https://x")
+    ),
+    "a check by its URL": both(
+        f"{OPEN}.check", "should match", "match", put("require.noOpenIncidents.check", "http://x")
+    ),
+    "a name of no ramp": both(
+        f"{SMOKE}.ramp", "at least 1 chars", "at least 1 char", put("require.smokeTest.ramp", "")
+    ),
+    "matchers that are too long": both(
+        "spec.require.noFiringAlerts", "Too long", "at most 512",
+        put("require.noFiringAlerts", f'a="{"x" * 512}"'),
+    ),
+    **{
+        f"a link {value!r}": ruled(f"{place}.evidence", LINK, at(place, {"evidence": value}))
+        for place in (SMOKE, OPEN)
+        for value in ("wiki/test", "ftp://x", "https://", "https://a b", "javascript:x//https://x")
+    },
+}  # fmt: skip
 WORDS = {
     "a type that does not exist": listed(f"{SHARE}.type", "MedianShift"),
     "a type in another case": listed(f"{SHARE}.type", "exposureBalance"),
@@ -464,7 +559,25 @@ BIASED = {
         ),
     }.items()
 }
-STORED = SELECTORS | BIASED
+MATCHERS = {
+    f"alerts with {value!r}": Row(
+        (put("require.noFiringAlerts", value),), "spec.require.noFiringAlerts", "", words
+    )
+    for value, words in {
+        'ALERTS{severity="sev1"}': "one of = != =~ !~ should follow",
+        '{severity="sev1"}': "a label should follow",
+        "severity": "one of = != =~ !~ should follow",
+        "severity=sev1": "a quoted value should follow",
+        'severity="sev1"}': "the end should follow",
+        'severity="sev1"} or vector(1) #': "the end should follow",
+        'severity="sev1",': "a label should follow",
+        'severity="sev1" service="x"': "the end should follow",
+        'alertstate="pending"': "leave out alertstate",
+        '__name__="up"': "leave out __name__",
+        " ": "a label should follow",
+    }.items()
+}
+STORED = SELECTORS | BIASED | MATCHERS
 # What only the API server can say: names of objects, keys of lists, and what it never hands on.
 SERVERS = {
     "one target twice": Row(
@@ -486,5 +599,5 @@ SERVERS = {
         (put("/metadata.owner", "x"),), "metadata.owner", 'unknown field "metadata.owner"', ""
     ),
 }
-BOTH = TYPES | RANGES | DURATIONS | UNKNOWN | MISSING | LISTS | RULES | WORDS
+BOTH = TYPES | RANGES | DURATIONS | UNKNOWN | MISSING | LISTS | RULES | PRECONDITIONS | WORDS
 ROWS = BOTH | STORED | SERVERS

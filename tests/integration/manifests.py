@@ -65,6 +65,13 @@ VALID: Json = {
         "onDelete": "Rollback",
         "gitops": {"policy": "Enforce"},
         "owner": "@mia",
+        "window": {"notBefore": "2026-11-23T09:00:00Z", "notAfter": "2026-11-23T16:00:00+01:00"},
+        "require": {
+            "smokeTest": {"ramp": "tree-10", "maxAge": "336h", "requireConclusive": True},
+            "noFiringAlerts": 'severity=~"sev1|sev2", service="skills"',
+            "noOpenIncidents": {"check": "pager"},
+            "override": {"by": "@mia", "reason": "alert X is known, INC-12"},
+        },
         "gates": ["Start", "EachStep"],
         "paused": False,
         "approve": "start",

@@ -23,6 +23,7 @@ MERGE = "application/merge-patch+json"
 FIRST = "experiment, env, targets, from, to, steps, stepSoak and alpha are frozen"
 SECOND = "fromAbsent, arms, metrics and onUnattributable are frozen"
 GUARDRAILS = "names, types, queries, metrics, requests and oncePerUser of guardrails are frozen"
+REQUIRE = "window and require are frozen, but for require.override"
 EXTENDED = "soak can only be extended"
 FROZEN_ROWS: dict[str, tuple[str, Change]] = {
     "another experiment": (FIRST, put("experiment", "other")),
@@ -70,6 +71,16 @@ FROZEN_ROWS: dict[str, tuple[str, Change]] = {
         GUARDRAILS,
         put("guardrails.0", {"name": "share", "type": "Threshold", "query": "up", "min": "1"}),
     ),
+    "another window": (REQUIRE, put("window.notAfter", "2026-11-23T17:00:00Z")),
+    "no window": (REQUIRE, drop("window")),
+    "no require": (REQUIRE, drop("require")),
+    "another smoke test": (REQUIRE, put("require.smokeTest.ramp", "tree-20")),
+    "an older smoke test": (REQUIRE, put("require.smokeTest.maxAge", "337h")),
+    "no smoke test": (REQUIRE, drop("require.smokeTest")),
+    "other alerts": (REQUIRE, put("require.noFiringAlerts", 'severity="sev1"')),
+    "no alerts": (REQUIRE, drop("require.noFiringAlerts")),
+    "another check": (REQUIRE, put("require.noOpenIncidents.check", "other")),
+    "a link for a check": (REQUIRE, put("require.noOpenIncidents", {"evidence": "https://x"})),
     "a shorter soak": (EXTENDED, put("soak", "359m")),
 }
 FREE_ROWS: dict[str, Change] = {
@@ -100,6 +111,8 @@ FREE_ROWS: dict[str, Change] = {
     "another onDelete": put("onDelete", "Keep"),
     "another policy": put("gitops.policy", "Ignore"),
     "another owner": put("owner", "@ada"),
+    "another override": put("require.override.reason", "INC-13"),
+    "no override": drop("require.override"),
     "no gates": drop("gates"),
     "a pause": put("paused", value=True),
     "an approval": put("approve", "step-2"),
@@ -170,7 +183,7 @@ def test_each_field_is_either_frozen_or_free_in_a_row() -> None:
     }
     assert changed == {*VALID["spec"], "abort"}
     frozen = {name for _, change in FROZEN_ROWS.values() for name in differing(change)}
-    assert frozen == {*FROZEN, *FROZEN_OPTIONAL, "guardrails", "soak"}
+    assert frozen == {*FROZEN, *FROZEN_OPTIONAL, "guardrails", "require", "soak"}
 
 
 def differing(change: Change) -> set[str]:

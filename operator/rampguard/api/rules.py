@@ -191,7 +191,8 @@ FROZEN = (
     "alphaWithinTolerance",
     "onUnattributable",
 )
-FROZEN_OPTIONAL = ("steps", "fromAbsent", "arms", "metrics")
+FROZEN_OPTIONAL = ("steps", "fromAbsent", "arms", "metrics", "window")
+FROZEN_OF_REQUIRE = ("smokeTest", "noFiringAlerts", "noOpenIncidents")  # override alone is free
 FROZEN_OF_GUARDRAIL = ("metric", "requests", "oncePerUser", "query")  # name and type are, too
 
 
@@ -201,6 +202,8 @@ def frozen_rules() -> list[dict[str, str]]:
         name: _same("self.spec", "oldSelf.spec", name) for name in FROZEN_OPTIONAL
     }
     second = ("fromAbsent", "arms", "metrics", "onUnattributable")
+    third = ("window",)
+    require = _all(_same("self.spec.require", "oldSelf.spec.require", n) for n in FROZEN_OF_REQUIRE)
     frozen = "experiment, env, targets, from, to, steps, stepSoak and alpha are frozen"
     guardrail = " && ".join(_same("g", "o", name) for name in FROZEN_OF_GUARDRAIL)
     guardrails = (
@@ -210,13 +213,20 @@ def frozen_rules() -> list[dict[str, str]]:
     )
     return [
         {
-            "rule": f"{STARTED} || ({_all(equal[n] for n in equal if n not in second)})",
+            "rule": f"{STARTED} || ({_all(equal[n] for n in equal if n not in {*second, *third})})",
             "message": f"the ramp has started: {frozen}; create a new ExperimentRamp",
         },
         {
             "rule": f"{STARTED} || ({_all(equal[n] for n in second)})",
             "message": "the ramp has started: fromAbsent, arms, metrics and onUnattributable are"
             " frozen; create a new ExperimentRamp",
+        },
+        {
+            "rule": f"{STARTED} || ({_all(equal[n] for n in third)}"
+            " && has(self.spec.require) == has(oldSelf.spec.require)"
+            f" && (!has(self.spec.require) || ({require})))",
+            "message": "the ramp has started: window and require are frozen, but for"
+            " require.override; create a new ExperimentRamp",
         },
         {
             "rule": f"{STARTED} || ({guardrails})",

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
@@ -16,11 +15,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from rampguard.api.guardrail_rules import GUARDRAIL_RULES, LARGEST_TOLERANCE
 from rampguard.api.raw import saying
+from rampguard.api.require import Require, Window
 from rampguard.api.rules import (
     ARMS_RULES,
     ENV_RULES,
@@ -28,35 +27,13 @@ from rampguard.api.rules import (
     LASTING_RULES,
     NUMBER_RULES,
     PROBABILITY_RULES,
-    SOAK_RULES,
     SPEC_RULES,
-    Rule,
-    broken,
 )
+from rampguard.api.wire import Duration, Name, Short, Wire, bounded, checked, in_schema, ruled
 from rampguard.core.promql import Matcher, cohort, parse_selector
 
-NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 GATE = r"^(start|step-[0-9]+|breach|rebaseline)(-[0-9]+)?$"
 LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
-
-
-def _ruled(rules: tuple[Rule, ...]) -> Any:
-    """Return what holds a field to its rules, here and in the schema."""
-
-    def check(value: str) -> str:
-        if message := broken(rules, value):
-            raise PydanticCustomError("rule", "{text}", {"text": message})
-        return value
-
-    return AfterValidator(check)
-
-
-def _rules(rules: tuple[Rule, ...]) -> dict[str, Any]:
-    return {"x-kubernetes-validations": [rule.as_cel() for rule in rules]}
-
-
-def _bounded(limit: int, rules: tuple[Rule, ...]) -> Any:
-    return Field(min_length=1, max_length=limit, json_schema_extra=_rules(rules))
 
 
 def _selector(value: str) -> str:
@@ -67,39 +44,16 @@ def _selector(value: str) -> str:
     return value
 
 
-Short = Annotated[str, StringConstraints(min_length=1, max_length=63)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=NAME)]
 LongName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=LABEL)]
 Query = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 Selector = Annotated[Query, AfterValidator(_selector)]
 Percent = Annotated[int, Field(ge=0, le=100, strict=True)]
-Env = Annotated[str, _bounded(128, ENV_RULES), _ruled(ENV_RULES)]
-Duration = Annotated[str, _bounded(16, SOAK_RULES), _ruled(SOAK_RULES)]
-Due = Annotated[str, _bounded(16, FINDING_RULES), _ruled(FINDING_RULES)]
-Lasting = Annotated[str, _bounded(16, LASTING_RULES), _ruled(LASTING_RULES)]
-Probability = Annotated[str, _bounded(6, PROBABILITY_RULES), _ruled(PROBABILITY_RULES)]
-Number = Annotated[str, _bounded(26, NUMBER_RULES), _ruled(NUMBER_RULES)]
-
-
-class Wire(BaseModel):
-    """A part of the wire: camelCase, nothing unknown; RULES hold for the whole of it."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
-    )
-
-
-def _checked(rules: tuple[Rule, ...], value: Any) -> Any:
-    """Raise the first broken rule of a part as it came, before its fields are read."""
-    if isinstance(value, dict):
-        try:
-            message = broken(rules, value)
-        except (KeyError, TypeError, AttributeError):
-            return value  # of a wrong shape: the fields say so
-        if message:
-            raise PydanticCustomError("rule", "{text}", {"text": message})
-    return value
+Env = Annotated[str, bounded(128, ENV_RULES), ruled(ENV_RULES)]
+Due = Annotated[str, bounded(16, FINDING_RULES), ruled(FINDING_RULES)]
+Lasting = Annotated[str, bounded(16, LASTING_RULES), ruled(LASTING_RULES)]
+Probability = Annotated[str, bounded(6, PROBABILITY_RULES), ruled(PROBABILITY_RULES)]
+Number = Annotated[str, bounded(26, NUMBER_RULES), ruled(NUMBER_RULES)]
 
 
 class Target(Wire):
@@ -117,7 +71,7 @@ class Target(Wire):
 class Arms(Wire):
     """Values of the arm label."""
 
-    model_config = ConfigDict(json_schema_extra=_rules(ARMS_RULES))
+    model_config = ConfigDict(json_schema_extra=in_schema(ARMS_RULES))
 
     control: Short
     treatment: Short
@@ -125,7 +79,7 @@ class Arms(Wire):
     @model_validator(mode="before")
     @classmethod
     def _rules_hold(cls, value: Any) -> Any:
-        return _checked(ARMS_RULES, value)
+        return checked(ARMS_RULES, value)
 
 
 class Metrics(Wire):
@@ -143,7 +97,7 @@ class Metrics(Wire):
 class Guardrail(Wire):
     """A metric rule that may roll back."""
 
-    model_config = ConfigDict(json_schema_extra=_rules(GUARDRAIL_RULES))
+    model_config = ConfigDict(json_schema_extra=in_schema(GUARDRAIL_RULES))
 
     name: Name
     type: Literal["ExposureBalance", "RelativeDrop", "ErrorRate", "Threshold"]
@@ -181,7 +135,7 @@ class Guardrail(Wire):
     @model_validator(mode="before")
     @classmethod
     def _rules_hold(cls, value: Any) -> Any:
-        return _checked(GUARDRAIL_RULES, value)
+        return checked(GUARDRAIL_RULES, value)
 
 
 class Gitops(Wire):
@@ -195,7 +149,7 @@ class Gitops(Wire):
 class Spec(Wire):
     """What a ramp asks for."""
 
-    model_config = ConfigDict(json_schema_extra=_rules(SPEC_RULES))
+    model_config = ConfigDict(json_schema_extra=in_schema(SPEC_RULES))
 
     experiment: Short = Field(description="key of the experiment in the app and its metrics")
     env: Env = Field(description="the variable; its value is the share in percent")
@@ -255,6 +209,12 @@ class Spec(Wire):
     on_delete: Literal["Rollback", "Keep"] = "Rollback"
     gitops: Gitops = Field(default_factory=Gitops)
     owner: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    window: Window | None = Field(None, description="when the ramp may start; default: at any time")
+    require: Require | None = Field(
+        None,
+        description="what must hold before the first write; until then it is Blocked, looked at"
+        " every 30 s, and starts by itself",
+    )
     gates: Annotated[tuple[Literal["Start", "EachStep"], ...], Field(max_length=2)] | None = Field(
         None,
         description="wait for spec.approve before the start, before each later step",
@@ -273,7 +233,7 @@ class Spec(Wire):
     @model_validator(mode="before")
     @classmethod
     def _rules_hold(cls, value: Any, _: ValidationInfo) -> Any:
-        return _checked(SPEC_RULES, value)
+        return checked(SPEC_RULES, value)
 
     @field_validator("guardrails", mode="after")
     @classmethod

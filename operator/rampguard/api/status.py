@@ -24,6 +24,7 @@ from rampguard.core.model import (
     State,
 )
 from rampguard.core.parts import part_text
+from rampguard.core.preconditions import VOUCHED
 from rampguard.core.targets import show
 from rampguard.core.view import StatusView
 from rampguard.ports import InvalidSpec
@@ -36,6 +37,7 @@ Instant = Annotated[
     str, StringConstraints(max_length=32), Field(json_schema_extra={"format": "date-time"})
 ]
 MOST_PARTS = 5  # lines of a guardrail
+FEW_LINES = 10  # of the timeline, where there is no room for more
 LONGEST_MEMORY = 524_288  # characters of the engine's line
 LARGEST = 1_000_000  # bytes of a status; etcd takes objects of 1.5 MB, the manifest is one half
 NO_ROOM = "left out: the memory of this ramp is full"
@@ -70,6 +72,7 @@ class Finding(Wire):
     details: Annotated[list[Detail], Field(max_length=MOST_LINES)] | None = None
     asked: Annotated[list[Text], Field(max_length=MOST_LINES)] | None = None
     late: bool | None = None
+    vouched: Annotated[list[Text], Field(max_length=VOUCHED)] | None = None
 
 
 class GuardrailStatus(Wire):
@@ -158,6 +161,7 @@ class Status(Wire):
     rollback: RollbackStatus | None = None
     blind: Word | None = None
     mixed_exposure: Word | None = None
+    vouched: Annotated[list[Text], Field(max_length=VOUCHED)] | None = None
     timeline: Annotated[list[Text], Field(max_length=20)] | None = None
     engine: Annotated[str, StringConstraints(max_length=LONGEST_MEMORY)] | None = None
 
@@ -166,7 +170,8 @@ def to_status(view: StatusView, state: State) -> Json:
     """Return the status of a ramp: readable fields, and the line that to_state reads.
 
     Where it would be more than the API server stores, the findings lose first their numbers, then
-    their evidence, and say so: without its memory a ramp could not even be rolled back.
+    their evidence, and say so, and the timeline its older lines: without its memory a ramp could
+    not even be rolled back.
     """
     whole, *shorter = _shorter(state)
     told = _status(view, whole)
@@ -182,10 +187,11 @@ def to_status(view: StatusView, state: State) -> Json:
 def _shorter(state: State) -> Iterator[State]:
     """Yield a state, then what is left of it if need be."""
     yield state
-    bare = tuple(replace(one, details=(NO_ROOM,), asked=()) for one in state.findings)
+    short = tuple(replace(one, asked=(), vouched=0) for one in state.findings)
+    bare = tuple(replace(one, details=(NO_ROOM,)) for one in short)
     yield replace(state, findings=bare)
-    mute = tuple(replace(one, details=(), asked=(), evidence=NO_ROOM) for one in state.findings)
-    yield replace(state, findings=mute)
+    mute = tuple(replace(one, details=(), evidence=NO_ROOM) for one in short)
+    yield replace(state, findings=mute, timeline=state.timeline[-FEW_LINES:])
 
 
 def _status(view: StatusView, state: State) -> Json | None:
@@ -210,7 +216,7 @@ def _status(view: StatusView, state: State) -> Json | None:
         gates=[GateStatus(name=g.name, since=_time(g.since), why=_cut(g.why)) for g in state.gates]
         or None,
         conditions=[_condition(one) for one in state.conditions],
-        findings=[_finding(one) for one in state.findings[-MOST:]] or None,
+        findings=[_finding(one, state.vouched) for one in state.findings[-MOST:]] or None,
         findings_summary=view.findings,
         guardrails=[_guardrail(one) for one in judged] or None,
         soak=view.soak
@@ -230,6 +236,7 @@ def _status(view: StatusView, state: State) -> Json | None:
         ),
         blind=show_duration(_whole(view.blind)) if view.blind else None,
         mixed_exposure=None if state.mixed is None else show_duration(_whole(state.mixed)),
+        vouched=_vouched(state.vouched),
         timeline=[_cut(str(line)) for line in state.timeline] or None,
         engine=memory,
     )
@@ -324,7 +331,7 @@ def _lines(told: object) -> list[Line]:
     return [Line(_read_time(at), words) for at, _, words in lines]
 
 
-def _finding(one: model.Finding) -> Finding:
+def _finding(one: model.Finding, vouched: tuple[str, ...]) -> Finding:
     return Finding(
         after=show_duration(_whole(one.after)),
         at=_time(one.at),
@@ -334,7 +341,12 @@ def _finding(one: model.Finding) -> Finding:
         details=_details(kept(one.details, math.inf, MOST_LINES)),
         asked=[_cut(query) for query in kept(one.asked, math.inf, MOST_LINES)] or None,
         late=one.late or None,
+        vouched=_vouched(vouched[: one.vouched]),
     )
+
+
+def _vouched(lines: tuple[str, ...]) -> list[str] | None:
+    return [_cut(line) for line in lines] or None
 
 
 def _guardrail(one: Judgement) -> GuardrailStatus:

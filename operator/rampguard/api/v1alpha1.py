@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rampguard.api.raw import Json, part, saying, text
+from rampguard.api.require import to_require, to_window
 from rampguard.api.rules import minutes
 from rampguard.api.spec import Guardrail, Spec, Target
 from rampguard.core import model
@@ -86,6 +87,8 @@ def _asked(spec: Spec) -> dict[str, Any]:
         "on_delete": Leave(spec.on_delete),
         "gitops": GitopsPolicy(spec.gitops.policy),
         "owner": spec.owner,
+        "window": to_window(spec.window),
+        "require": to_require(spec.require),
         "gates": frozenset(GateKind(gate) for gate in spec.gates or ()),
         "paused": bool(spec.paused),
         "approve": spec.approve,

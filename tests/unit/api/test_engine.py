@@ -32,10 +32,12 @@ from rampguard.core.model import (
     Verdict,
 )
 from rampguard.core.moves import TOLD
+from rampguard.core.preconditions import VOUCHED
 from rampguard.core.view import StatusView
 
 GUARDRAILS, TARGETS = 10, 10  # the most that the schema takes
 FAMILIES, BINS = 2 * GUARDRAILS, 288
+VOICES = 4  # two links, and two things that a person overrode
 VIEW = StatusView(phase=Phase.SOAKING, blind=timedelta(0))
 
 
@@ -108,6 +110,7 @@ def utmost() -> State:
             late=True,
             details=tuple("d" * (DETAILS // 20) for _ in range(20)),
             asked=tuple(f"{i}{'q' * 80}" for i in range(8)),
+            vouched=VOICES,
         )
         for i in range(MOST)
     )
@@ -136,6 +139,7 @@ def utmost() -> State:
         originals=originals,
         baselines=tuple(longest_baseline(j.name) for j in judged),
         findings=findings,
+        vouched=tuple(f"{i}{'v' * 100}" for i in range(VOICES)),
         told=told,
         soaked=Soaked(since=s.T, until=s.T),
     )
@@ -165,6 +169,7 @@ def hostile() -> State:
         findings=tuple(
             replace(one, evidence=WIDE * EVIDENCE, asked=(WIDE * ASKED,)) for one in was.findings
         ),
+        vouched=tuple(f"{n}{WIDE * 540}" for n in range(VOUCHED)),
         gates=tuple(replace(s.gate(f"step-{n}"), why=WIDE * 1024) for n in range(4)),
         timeline=tuple(Line(s.T, WIDE * 1024) for _ in range(LINES)),
     )
@@ -184,8 +189,10 @@ def test_whatever_is_counted_and_said_a_status_can_be_stored() -> None:
     kept = engine.read(status["engine"])
     assert kept == replace(hostile(), findings=kept.findings, timeline=())
     assert [replace(f, evidence="") for f in kept.findings] == [
-        replace(f, evidence="", details=(), asked=()) for f in hostile().findings
+        replace(f, evidence="", details=(), asked=(), vouched=0) for f in hostile().findings
     ]
+    assert len(status["vouched"]) == VOUCHED
+    assert len(status["timeline"]) == LINES // 2
 
 
 def test_a_memory_that_cannot_be_shortened_is_an_error_of_ours() -> None:

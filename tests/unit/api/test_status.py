@@ -102,3 +102,21 @@ def test_a_finding_is_remembered_whole_however_it_is_shown() -> None:
 
 def test_the_schema_takes_the_longest_memory() -> None:
     assert SCHEMA["engine"]["maxLength"] == LONGEST_MEMORY == 512 * 1024
+
+
+LINKS = tuple(f"smoke test: https://wiki.example.com/{n}" for n in range(10))
+
+
+def test_a_finding_shows_what_was_vouched_for_until_then() -> None:
+    findings = tuple(replace(HOUR, vouched=count) for count in (0, 2, 10))
+    status = to_status(VIEW, State(findings=findings, vouched=LINKS))
+    assert [one.get("vouched") for one in status["findings"]] == [
+        None,
+        list(LINKS[:2]),
+        list(LINKS),
+    ]
+    assert status["vouched"] == list(LINKS)
+
+
+def test_where_nobody_vouched_nothing_is_said() -> None:
+    assert "vouched" not in to_status(VIEW, State(findings=(HOUR,)))
