@@ -109,6 +109,10 @@ class FakeMetrics:
             known.turn(now, rate)
         return known
 
+    def fire(self, alert: str, **labels: str) -> Counter:
+        """Let an alert fire from now on, until it is ended."""
+        return self.count("ALERTS", 0, alertname=alert, alertstate="firing", **labels)
+
     async def instant(self, source: str, query: PromQL, at: datetime) -> tuple[Sample, ...]:
         self._ask(source, query, at)
         return tuple(Sample(labels, value) for labels, value in self._eval(query, at))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from fake_checks import FakeChecks
 from fake_clock import NOON, FakeClock
 from fake_cluster import Call, FakeCluster, Killed, refused
 from fake_fields import Json
@@ -25,6 +26,7 @@ __all__ = [
     "NOON",
     "Behaviour",
     "Call",
+    "FakeChecks",
     "FakeClock",
     "FakeCluster",
     "FakeMetrics",

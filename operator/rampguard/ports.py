@@ -20,9 +20,12 @@ from typing import Any, Protocol
 from rampguard.core.model import PromQL, Ref, Sample, Series
 from rampguard.core.plan import Tempo
 from rampguard.core.replay import Record
+from rampguard.core.require import Answer
 
 __all__ = [
+    "Answer",
     "BadQuery",
+    "Checks",
     "Clock",
     "Cluster",
     "Conflict",
@@ -31,6 +34,7 @@ __all__ = [
     "InvalidSpec",
     "Json",
     "Metrics",
+    "NoChecks",
     "NoRecorder",
     "NotFound",
     "RampError",
@@ -186,6 +190,22 @@ class Metrics(Protocol):
         ...
 
 
+class Checks(Protocol):
+    """HTTP checks of open incidents, named in our configuration."""
+
+    async def ask(self, name: str) -> Answer:
+        """Return what a check answers; raises Unavailable (no answer in time, unknown name)."""
+        ...
+
+
+class NoChecks:
+    """Knows no check."""
+
+    async def ask(self, name: str) -> Answer:
+        """Raise Unavailable."""
+        raise Unavailable(f"no incident check is configured, and none under the name {name!r}")
+
+
 class Clock(Protocol):
     """The real time, or a test's."""
 
@@ -285,5 +305,6 @@ class World:
     clock: Clock
     telemetry: Telemetry
     rules: Rules
+    checks: Checks = field(default_factory=NoChecks)
     recorder: Recorder = field(default_factory=NoRecorder)
     refusals: dict[str, tuple[str, ...]] = field(default_factory=dict)

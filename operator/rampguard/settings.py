@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from rampguard.adapters.checks import Check
 from rampguard.adapters.prometheus import Source
 from rampguard.core.durations import show_duration
 from rampguard.core.plan import Tempo
@@ -52,13 +53,24 @@ def _duration(value: object) -> timedelta:
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-        raise ValueError("a URL such as http://prometheus.monitoring:9090 is expected")
-    if "@" in parts.netloc:
-        raise ValueError("no user in a URL; name files by usernameFile and passwordFile")
+    """Understand the address of a server."""
+    parts = urlsplit(_address(value, "http://prometheus.monitoring:9090"))
     if parts.query or parts.fragment:
         raise ValueError("a URL without ? and # is expected; /api/v1/query is added to it")
+    return value
+
+
+def _page(value: str) -> str:
+    """Understand the address of one page; it may have a query."""
+    return _address(value, "https://pager.example.com/open?severity=2")
+
+
+def _address(value: str, example: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError(f"a URL such as {example} is expected")
+    if "@" in parts.netloc:
+        raise ValueError("no user in a URL; name the files that hold secrets")
     return value
 
 
@@ -106,6 +118,19 @@ class Prometheus(_Model):
         return Source(**dict(self))
 
 
+class IncidentCheck(_Model):
+    """One HTTP check of open incidents that ramps may name."""
+
+    url: Annotated[str, AfterValidator(_page)]
+    ca_file: Path | None = None
+    token_file: Path | None = None
+    headers: dict[str, str] = {}
+
+    def as_check(self) -> Check:
+        """Return what the adapter takes."""
+        return Check(**dict(self))
+
+
 class Records(_Model):
     """Where the flight recorder writes. url empty: nowhere; max_mb: of all records together."""
 
@@ -117,6 +142,7 @@ class Settings(_Model):
     """Everything that can be set. namespaces: empty means the whole cluster."""
 
     prometheus: dict[Name, Prometheus] = {}
+    incident_checks: dict[Name, IncidentCheck] = {}
     look_interval: Duration = timedelta(seconds=30)
     scrape_interval: Duration = timedelta(seconds=15)
     assignment_lag: Duration = timedelta(minutes=2)
@@ -157,6 +183,11 @@ class Settings(_Model):
     def sources(self) -> dict[str, Source]:
         """The configured Prometheus servers by name."""
         return {name: one.as_source() for name, one in self.prometheus.items()}
+
+    @property
+    def checks(self) -> dict[str, Check]:
+        """The configured incident checks by name."""
+        return {name: one.as_check() for name, one in self.incident_checks.items()}
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from rampguard.adapters.checks import HttpChecks
 from rampguard.adapters.clock import RealClock
 from rampguard.adapters.kubernetes import KubernetesCluster
 from rampguard.adapters.prometheus import PrometheusMetrics
@@ -56,6 +57,7 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         clock=RealClock(),
         telemetry=telemetry,
         rules=rules,
+        checks=HttpChecks(settings.checks),
         recorder=recorder or NoRecorder(),
     )
     try:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from rampguard.adapters.checks import Check
 from rampguard.adapters.prometheus import Source
 from rampguard.core.plan import Tempo
 from rampguard.settings import BadSettings, Settings, load, process_identity
@@ -15,6 +16,13 @@ prometheus:
     caFile: /etc/ca.crt
     tokenFile: /etc/token
     headers: {X-Scope-OrgID: shop}
+incidentChecks:
+  pager: {url: "https://pager.example/open?severity=1,2"}
+  board:
+    url: http://board.monitoring:8080
+    caFile: /etc/ca.crt
+    tokenFile: /etc/token
+    headers: {X-Team: calc}
 lookInterval: 1m30s
 scrapeInterval: 5s
 namespaces: [shop, calc]
@@ -48,6 +56,15 @@ def test_a_file_sets_all(tmp_path):
             ca_file=Path("/etc/ca.crt"),
             token_file=Path("/etc/token"),
             headers={"X-Scope-OrgID": "shop"},
+        ),
+    }
+    assert settings.checks == {
+        "pager": Check(url="https://pager.example/open?severity=1,2"),
+        "board": Check(
+            url="http://board.monitoring:8080",
+            ca_file=Path("/etc/ca.crt"),
+            token_file=Path("/etc/token"),
+            headers={"X-Team": "calc"},
         ),
     }
 
@@ -111,6 +128,11 @@ def test_the_environment_wins(tmp_path):
         ("prometheus: {default: {url: 'http://x', headers: {a: 1}}}", "headers.a: .*valid string"),
         ("prometheus: {d: {url: 'http://x'}, d: {url: 'http://y'}}", "d stands twice"),
         ("port: 1\nport: 2", "port stands twice"),
+        ("incidentChecks: {pager: {}}", "incidentChecks.pager.url: .*required"),
+        ("incidentChecks: {pager: {url: pager/open}}", "url: a URL such as https://pager"),
+        ("incidentChecks: {pager: {url: 'http://a:b@x'}}", "incidentChecks.pager.url: no user"),
+        ("incidentChecks: {Pager: {url: 'http://x'}}", "incidentChecks.Pager.*should match"),
+        ("incidentChecks: {p: {url: 'http://x', body: x}}", "incidentChecks.p.body: no such field"),
         ("records: {url: here}", "records.url: an absolute path or a URL such as s3://"),
         ("records: {url: 'nosuch://x'}", "records.url: a folder that fsspec can open is expected"),
         ("records: {maxMB: 0}", "records.maxMB: should be greater than or equal to 1"),

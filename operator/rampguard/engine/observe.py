@@ -27,6 +27,7 @@ from rampguard.core.targets import cause
 from rampguard.engine.counters import Pods
 from rampguard.engine.covering import cover, with_owned
 from rampguard.engine.looks import take_looks
+from rampguard.engine.preconditions import look
 from rampguard.engine.sight import Sight
 from rampguard.engine.signals import kills, signals
 from rampguard.ports import Json, NotFound, RampError, Refused, Resource, Unavailable, World
@@ -63,7 +64,10 @@ async def _closer(plan: Plan, state: State, sight: Sight, world: World) -> Sight
         fired = await kills(plan, state.stage, state.baselines, world, _counting(state, sight))
         return replace(sight, seen=replace(sight.seen, kills=fired))
     if isinstance(state.stage, Soaking) and not asked_to_end:
-        return await _looks(plan, state, state.stage, sight, world)
+        required, sight = await asyncio.gather(
+            look(plan, world, started=True), _looks(plan, state, state.stage, sight, world)
+        )
+        return replace(sight, seen=replace(sight.seen, required=required))
     return sight
 
 
@@ -122,9 +126,19 @@ async def _stamp_live(plan: Plan, workload: Workload, world: World) -> bool:
 
 
 async def _before_start(plan: Plan, sight: Sight, world: World) -> Sight:
-    """Ask for signals and a dry run only where nothing else is in the way."""
+    """Ask for signals and a dry run only where the targets are not in the way."""
+    if plan.ask.deleting or at_goal(plan, sight.seen):
+        return sight
+    required, sight = await asyncio.gather(
+        look(plan, world, started=False), _ready(plan, sight, world)
+    )
+    return replace(sight, seen=replace(sight.seen, required=required))
+
+
+async def _ready(plan: Plan, sight: Sight, world: World) -> Sight:
+    """Let the API server try the first write, and Prometheus show every signal."""
     seen = sight.seen
-    if plan.ask.deleting or preflight(plan, seen) or at_goal(plan, seen):
+    if preflight(plan, seen):
         return sight
     sight = await with_owned(plan, sight, world, fresh=False)
     dry = await asyncio.gather(*(_dry_run(plan, w, sight, world) for w in seen.workloads))
