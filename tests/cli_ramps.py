@@ -12,6 +12,7 @@ from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.model import GuardrailType, Judgement, Observation, Owner, State, Verdict
 from rampguard.core.plan import Plan, make_plan
+from rampguard.core.require import Answer, Required
 from scenes import (
     DAY,
     HOUR,
@@ -156,6 +157,22 @@ SILENT = (
     judged(Verdict.NO_DATA, value="", interval="", why="Prometheus gave no series for list"),
     fast(),
 )
+REQUIRE = {
+    "smokeTest": {"ramp": "tree-10", "maxAge": "336h"},
+    "noFiringAlerts": 'severity="sev1"',
+    "noOpenIncidents": {"check": "pager"},
+}
+UNMET = Required(
+    smoke_test="there is no ramp app/tree-10", alerts=("Down",), incidents=Answer(409, "INC-7")
+)
+OVERRIDE = {"by": "@mia", "reason": "Down is known, INC-7"}
+
+
+def held_by(required: Required) -> Callable[[State], Observation]:
+    """Return a look an hour into the soak, while something does not hold."""
+    return lambda state: replace(soaked(state, HOUR), required=required)
+
+
 ARGO = Owner("argocd-controller", "Update", value=True)
 
 
@@ -171,6 +188,15 @@ def scenes() -> dict[str, Json]:
         ),
         "in-git": ramp_after(
             seen(*pair(10, owners=(ARGO,), declared_by="argocd-controller", coverage=None))
+        ),
+        "unmet": ramp_after(before(required=UNMET), spec={"require": REQUIRE}),
+        "held": ramp_after(
+            before(required=UNMET),
+            proven(3),
+            replace(proven(4), required=UNMET),
+            {"require": REQUIRE},
+            held_by(UNMET),
+            spec={"require": {**REQUIRE, "override": OVERRIDE}},
         ),
         "gate-start": ramp_after(before(), spec={"gates": ["Start"]}),
         "applying": ramp_after(

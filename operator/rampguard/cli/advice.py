@@ -18,6 +18,11 @@ _TO_START = {
     "AnotherRampActive": "let the other ramp end",
     "DeploymentPaused": "resume the Deployment",
     "RolloutInProgress": "let the rollout finish",
+    "SmokeTestMissing": "let the smoke test pass",
+    "SmokeTestInconclusive": "let the smoke test show more",
+    "AlertsFiring": "let the alerts end",
+    "IncidentOpen": "let the incident end",
+    "OutsideWindow": "see its window",
     "InvalidSpec": "correct the manifest",
     "WriteRefused": "see what refuses the write",
 }
@@ -57,6 +62,9 @@ def next_words(record: Record, now: datetime) -> str:
         return "-"
     if record.deleting:
         return "deletion"
+    required = record.facts.get("PreconditionsMet")
+    if record.phase == "Soaking" and required and required.status == "False":
+        return f"held: {required.reason}"
     soak = record.soak
     if record.to_come:
         after, at = record.to_come[0]

@@ -11,7 +11,14 @@ from rampguard.cli.text import Line, Span, Tone, columns, crop, line
 from rampguard.core.model import EnvName, EnvValue, Original, Ref
 
 LONGEST = 2048  # columns of a line: queries are to be copied whole
-SHOWN = ("GitOpsSafe", "SignalsReady", "PodsProven", "GuardrailsPassing", "RollbackVerified")
+SHOWN = (
+    "PreconditionsMet",
+    "GitOpsSafe",
+    "SignalsReady",
+    "PodsProven",
+    "GuardrailsPassing",
+    "RollbackVerified",
+)
 
 
 def explanation(record: Record, now: datetime, symbols: Symbols) -> list[Line]:
@@ -122,6 +129,8 @@ def _facts(record: Record, symbols: Symbols) -> Iterator[Line]:
         if fact:
             mark = status_mark(symbols, fact.status)
             yield line("  ", mark, f" {name}: {fact.reason}; {crop(fact.message, LONGEST)}")
+    for told in record.vouched:
+        yield line(f"  {symbols.undecided} on somebody's word: {crop(told, LONGEST)}")
     if record.blind:
         yield line(f"  {symbols.undecided} blind for {record.blind} in all")
     if record.phase == "Completed" and record.watched is False:

@@ -77,6 +77,7 @@ def _more(record: Record) -> Facts:
             "startedAt": at_text(rollback.started_at),
             "provenAt": at_text(rollback.proven_at),
         },
+        "vouched": list(record.vouched),
         "timeline": [{"at": at, "text": words} for at, words in record.timeline],
     }
 

@@ -135,6 +135,7 @@ class Record:
     soak: Soak | None
     rollback: Rollback | None
     blind: str
+    vouched: tuple[str, ...]  # links and overrides by which people let it go on
     timeline: tuple[tuple[str, str], ...]  # instant as written, words
 
     @property
@@ -222,6 +223,7 @@ def read(ramp: Json) -> Record:
         soak=soak,
         rollback=_rollback(status),
         blind=safe(status.get("blind")),
+        vouched=tuple(map(safe, texts(status.get("vouched")))),
         timeline=tuple(_timeline(status.get("timeline"))),
     )
 

@@ -41,6 +41,8 @@ def manifest(ramp: Json, taken: Iterable[str]) -> Json:
     }
     name = next_name(text(meta.get("name")), taken)
     spec = {key: value for key, value in part(ramp, "spec").items() if key not in REQUESTS}
+    if require := part(spec, "require"):  # what was overridden once is asked about anew
+        spec["require"] = {key: value for key, value in require.items() if key != "override"}
     return {
         "apiVersion": text(ramp.get("apiVersion")),
         "kind": text(ramp.get("kind")),

@@ -68,6 +68,9 @@ def _header(record: Record, now: datetime, symbols: Symbols) -> Iterator[Line]:
     told = f"   {mark.text} {record.phase}{_so_far(record, now)}"
     yield line("Ramp        ", Span(record.name, Tone.STRONG), Span(told, mark.tone))
     yield line(f"            {record.env} {_percent(record)}", *_bar(record, now, symbols))
+    required = record.facts.get("PreconditionsMet")
+    if required and not record.ended and not record.stalled:
+        yield line("Required    ", status_mark(symbols, required.status), f" {required.message}")
     gitops = record.facts.get("GitOpsSafe")
     if gitops:
         yield line("GitOps      ", status_mark(symbols, gitops.status), f" {gitops.message}")

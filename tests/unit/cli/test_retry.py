@@ -22,6 +22,12 @@ def test_the_manifest_asks_the_same_under_the_next_name(kubectl: Any, ramp: Any)
     assert {call[0] for call in kubectl.calls()} == {"get"}
 
 
+def test_an_override_is_not_repeated() -> None:
+    require = {"noFiringAlerts": 'severity="sev1"', "override": {"by": "@mia", "reason": "known"}}
+    told = manifest(cli_ramps.manifest({"require": require}), ())
+    assert told["spec"]["require"] == {"noFiringAlerts": 'severity="sev1"'}
+
+
 def test_requests_and_the_marks_of_others_stay_behind() -> None:
     ramp = cli_ramps.manifest(
         {"abort": "Rollback", "approve": "breach", "paused": True},
