@@ -27,7 +27,7 @@ class Operator:
         *,
         prometheus: str = PROMETHEUS,
         environment: Mapping[str, str] = {},
-        **settings: str,
+        **settings: object,
     ) -> None:
         self.port = unused_port()
         self.log = home / f"operator-{self.port}.log"
