@@ -83,9 +83,16 @@ def test_a_record_is_read_as_it_was_written(record: Record) -> None:
     assert same  # to the sign of a zero
 
 
+def exact(told: object) -> str:
+    """Show to the sign of a zero; names have no order, and a patch gives them another."""
+    if isinstance(told, dict):
+        return repr(sorted((name, exact(value)) for name, value in told.items()))
+    return repr([*map(exact, told)]) if isinstance(told, list) else repr(told)
+
+
 @given(st.lists(records(), min_size=1, max_size=3))
 def test_records_that_follow_each_other_come_back_all(kept: list[Record]) -> None:
     found = [entry for entry in read(lines([written(kept)])) if isinstance(entry, Record)]
     assert len(found) == len(kept)
-    same = [repr(to_json(one)) for one in found] == [repr(to_json(one)) for one in kept]
+    same = [exact(to_json(one)) for one in found] == [exact(to_json(one)) for one in kept]
     assert same

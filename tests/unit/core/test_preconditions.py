@@ -131,6 +131,7 @@ START: dict[str, tuple[Plan, Observation, type[Stage], Reason]] = {
     "an incident is open": (asked(), found(incidents=Answer(409)), Pending, INCIDENT),
     "a check that redirects shows nothing": (
         asked(), found(incidents=Answer(302)), Pending, INCIDENT),
+    "less than 200 is not 200": (asked(), found(incidents=Answer(199)), Pending, INCIDENT),
     "no content is not 200": (asked(), found(incidents=Answer(204)), Pending, INCIDENT),
     "a check that cannot be asked": (asked(), found(incidents="timeout"), Pending, INCIDENT),
     "the window opens now": (asked(window=FROM_9), found(), Applying, Reason.APPLYING),
@@ -264,6 +265,9 @@ TEXTS: dict[str, tuple[Plan, Observation, str]] = {
         " ended at 2026-11-08T12:01:00Z, longer ago than 336h")),
     "a test that goes on": (
         asked(), smoke(phase="Soaking", ended_at=None),
+        "smoke test tree-10 is Soaking, not Completed"),
+    "a test that goes on, and is to be conclusive": (
+        asked(STRICT), smoke(phase="Soaking", ended_at=None, conclusive=False),
         "smoke test tree-10 is Soaking, not Completed"),
     "a test of nothing": (
         asked(), smoke(watched=False, soaked=timedelta(0)),
@@ -433,6 +437,10 @@ def test_what_breaks_in_a_soak_is_told_once_and_when_it_holds_again() -> None:
     anew = soak(after=HOUR + 5 * MINUTE, required=FIRES, was=back.state)
     (one,) = told(anew, ALERTS)
     assert one.key != told(first, ALERTS)[0].key
+
+
+def test_a_soak_in_which_all_holds_tells_nothing() -> None:
+    assert told(soak(after=HOUR), Reason.MET) == ()
 
 
 def test_a_held_soak_ends_by_itself_once_all_holds() -> None:
