@@ -287,6 +287,13 @@ def _unrecorded(scene: str, **more: Any) -> Json:
     return facts(told)
 
 
+def test_on_whose_word_a_ramp_went_on_is_told() -> None:
+    told = _unrecorded("held")
+    for text in (page.markdown(told), page.html(told, (), "")):
+        assert text.count("On somebody") == 3
+        assert "AlertsFiring overridden by" in text
+
+
 @pytest.mark.parametrize("scene", cli_ramps.SCENES)
 def test_the_page_of_every_phase_is_valid(scene: str) -> None:
     told = _unrecorded(scene)
