@@ -105,8 +105,9 @@ def _target(target: Target) -> model.Target:
 
 
 def _notify(one: Notify) -> outbox.Notify:
-    events = None if one.events is None else frozenset(map(Kind, one.events))
-    return outbox.Notify(one.channel, events)
+    if one.events is None:
+        return outbox.Notify(one.channel)
+    return outbox.Notify(one.channel, frozenset(map(Kind, one.events)))
 
 
 def _guardrail(one: Guardrail) -> model.Guardrail:

@@ -23,6 +23,7 @@ from rampguard.core.model import (
     Observation,
     Outcome,
     Pending,
+    RollbackRecord,
     Soaking,
     State,
     Verdict,
@@ -206,17 +207,17 @@ def _noted(state: State, kind: Kind, told: Note, found: dict[str, Finding]) -> _
         case Kind.GUARDRAIL_BREACHED:
             details = tuple(line for one in found.values() for line in one.details)
         case Kind.ROLLBACK_VERIFIED if state.rollback:
-            details = (f"because: {state.rollback.because.message}", *_times(state))
+            record = state.rollback
+            details = (f"because: {record.because.message}", _took(record))
         case _:
             details = ()
     return _Fact(kind=kind, key=told.key, text=told.message, details=details)
 
 
-def _times(state: State) -> Iterator[str]:
-    if state.rollback and state.rollback.proven_at:
-        took = state.rollback.proven_at - state.rollback.started_at
-        whole = timedelta(seconds=round(took.total_seconds()))
-        yield f"began {state.rollback.started_at:%Y-%m-%dT%H:%M:%SZ}, took {show_duration(whole)}"
+def _took(record: RollbackRecord) -> str:
+    took = (record.proven_at or record.started_at) - record.started_at
+    whole = timedelta(seconds=round(took.total_seconds()))
+    return f"began {record.started_at:%Y-%m-%dT%H:%M:%SZ}, took {show_duration(whole)}"
 
 
 def _end(plan: Plan, state: State, stage: Ended) -> Iterator[_Fact]:

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     ROLLBACK = "Rollback"
 
 
+NAMED = frozenset(Kind) - {Kind.CHANGE, Kind.ROLLBACK}  # what spec.notify can name
 MARKS = frozenset({Kind.CHANGE, Kind.GUARDRAIL_BREACHED, Kind.ROLLBACK})  # annotations
 # What is given up first where there are too many: the status keeps these anyway.
 EXPENDABLE = frozenset({Kind.FINDING_RECORDED, Kind.CHANGE, Kind.ROLLBACK})
@@ -38,14 +39,14 @@ EXPENDABLE = frozenset({Kind.FINDING_RECORDED, Kind.CHANGE, Kind.ROLLBACK})
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """A channel that a ramp tells, and of what; None: of everything."""
+    """A channel that a ramp tells, and of what."""
 
     channel: str
-    events: frozenset[Kind] | None = None
+    events: frozenset[Kind] = NAMED
 
     def wants(self, kind: Kind) -> bool:
         """Say whether the channel gets notices of a kind."""
-        return self.events is None or kind in self.events
+        return kind in self.events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
