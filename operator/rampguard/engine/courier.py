@@ -21,9 +21,12 @@ class Courier:
     again by this process.
     """
 
-    def __init__(self, world: World, wake: Callable[[Ref], None]) -> None:
+    def __init__(
+        self, world: World, wake: Callable[[Ref], None], patience: timedelta = PATIENCE
+    ) -> None:
         self._world = world
         self._wake = wake
+        self._patience = patience
         self._under_way: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self._uids: dict[Ref, str] = {}
         self._turns = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(AT_ONCE))
@@ -52,10 +55,6 @@ class Courier:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def idle(self) -> None:
-        """Wait until nothing is under way."""
-        await asyncio.gather(*self._under_way.values())
-
     async def _carry(self, ref: Ref, uid: str, notice: Notice, channel: str) -> None:
         try:
             async with self._turns[channel]:
@@ -72,10 +71,10 @@ class Courier:
     async def _tried(self, ref: Ref, uid: str, notice: Notice, channel: str) -> str:
         """Try once; return why it failed, empty: it did not."""
         try:
-            async with asyncio.timeout(PATIENCE.total_seconds()):
+            async with asyncio.timeout(self._patience.total_seconds()):
                 await self._world.notifier.deliver(channel, ref, uid, notice)
         except TimeoutError:
-            return f"no answer within {show_duration(PATIENCE)}"
+            return f"no answer within {show_duration(self._patience)}"
         except RampError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - a bug of a channel's library stops no other

@@ -328,9 +328,10 @@ def test_success_says_the_findings_and_what_is_to_be_decided() -> None:
         f"{after} at 50%: WithinTolerance" for after in ("1h", "6h", "24h")
     ))  # fmt: skip
     only = ask(decision=NextDecision(analysis_window="a week"))
-    assert "analysis window: a week" in said(
-        decide(only, state(soaking()), saw), Kind.RAMP_SUCCEEDED
-    ).details
+    assert (
+        "analysis window: a week"
+        in said(decide(only, state(soaking()), saw), Kind.RAMP_SUCCEEDED).details
+    )
 
 
 def test_a_finding_comes_with_its_numbers_and_its_queries() -> None:
