@@ -37,9 +37,12 @@ async def test_every_notice_arrives_wherever_the_engine_is_struck(story: Story) 
 
 
 @pytest.mark.parametrize("calls", [9, 14, 20])
-async def test_every_notice_arrives_from_engines_that_die_again_and_again(calls: int) -> None:
+@pytest.mark.parametrize("story", [BREACH, DELETION], ids=str)
+async def test_every_notice_arrives_from_engines_that_die_again_and_again(
+    story: Story, calls: int
+) -> None:
     for blow in (Blow.BEFORE, Blow.LOST):
-        await dying_again_and_again(BREACH, calls, blow)
+        await dying_again_and_again(story, calls, blow)
 
 
 async def lived(story: Story) -> Process:

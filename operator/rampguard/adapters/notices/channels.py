@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat
+from apprise import Apprise, AppriseAsset, NotifyBase
 
 from rampguard.ports import Refused, Unavailable
 
@@ -55,9 +55,9 @@ class Service:
     secrets: tuple[str, ...]
 
     @property
-    def format(self) -> NotifyFormat:
-        """What the service shows best, or what ?format= in its URL says."""
-        return self.plugin.resolve_format()
+    def format(self) -> str:
+        """What the service shows best, or what ?format= in its URL says: text, markdown, html."""
+        return str(self.plugin.resolve_format().value)
 
     def send(self, title: str, body: str) -> None:
         """Send one message; Unavailable: it may be taken another time."""
