@@ -8,6 +8,7 @@ from integration.server import Answer
 from rampguard.api.guardrail_rules import GUARDRAIL_RULES
 from rampguard.api.rules import (
     ARMS_RULES,
+    DECISION_RULES,
     ENV_RULES,
     FINDING_RULES,
     LASTING_RULES,
@@ -28,6 +29,7 @@ PLACES: dict[str, tuple[Rule, ...]] = {
     "maxBlind": SOAK_RULES,
     "maxHold": SOAK_RULES,
     "arms": ARMS_RULES,
+    "decision": DECISION_RULES,
     "guardrails[]": GUARDRAIL_RULES,
     "guardrails[].max": NUMBER_RULES,
     "guardrails[].min": NUMBER_RULES,

@@ -65,6 +65,11 @@ VALID: Json = {
         "onDelete": "Rollback",
         "gitops": {"policy": "Enforce"},
         "owner": "@mia",
+        "notify": [
+            {"channel": "team", "events": ["RampSucceeded", "Blocked"]},
+            {"channel": "mail"},
+        ],
+        "decision": {"analysisWindow": "2026-11-24 to 2026-12-01", "goNoGo": "2026-12-02"},
         "gates": ["Start", "EachStep"],
         "paused": False,
         "approve": "start",
