@@ -152,10 +152,10 @@ class GrafanaAnnotations(_Model):
 
 
 class Notices(_Model):
-    """Who can be told, and how it is said. templates None: our own alone."""
+    """Who can be told, and how it is said. templates: a folder; where there is none, ours alone."""
 
     channels: dict[Name, NoticeChannel] = {}
-    templates: Path | None = None
+    templates: Path = Path("/etc/rampguard/templates")
     links: dict[Name, Annotated[str, AfterValidator(_link)]] = {}
     grafana: GrafanaAnnotations | None = None
 

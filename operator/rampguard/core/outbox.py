@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 GRAFANA = "@grafana"  # where annotations go; no name of a channel begins with @
-MOST = 20  # notices that wait at once; the status has room for them at their longest
+MOST = 16  # notices that wait at once; the status has room for them at their longest
 FIRST, LONGEST = timedelta(seconds=30), timedelta(hours=1)  # pauses between tries
 LIFE = timedelta(hours=24)
-WHY = 160  # characters kept of a failure
+WHY = 120  # characters kept of a failure
 
 
 class Kind(StrEnum):

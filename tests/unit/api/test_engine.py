@@ -32,9 +32,14 @@ from rampguard.core.model import (
     Verdict,
 )
 from rampguard.core.moves import TOLD
+from rampguard.core.notices import DETAILS as DETAILS_OF_A_NOTICE
+from rampguard.core.notices import MOST_UNHEARD, QUERIES, TEXT
+from rampguard.core.outbox import MOST as MOST_LETTERS
+from rampguard.core.outbox import WHY, Kind, Letter, Notice, Recipient
 from rampguard.core.view import StatusView
 
 GUARDRAILS, TARGETS = 10, 10  # the most that the schema takes
+CHANNELS = 8 + 1  # and Grafana
 FAMILIES, BINS = 2 * GUARDRAILS, 288
 VIEW = StatusView(phase=Phase.SOAKING, blind=timedelta(0))
 
@@ -128,6 +133,23 @@ def utmost() -> State:
         )
         for i in range(TARGETS)
     )
+    recipients = tuple(
+        Recipient(channel="c" * 63, tries=30, due=s.T, why="w" * WHY) for _ in range(CHANNELS)
+    )
+    notice = Notice(
+        kind=Kind.ROLLBACK_VERIFIED,
+        key="k" * 200,
+        at=s.T,
+        text="t" * TEXT,
+        details=("d" * DETAILS_OF_A_NOTICE,),
+        experiment="e" * 63,
+        env="E" * 128,
+        origin=10,
+        to=50,
+        owner="o" * 128,
+        since=s.T,
+        queries=(("g" * 63, "q" * QUERIES),),
+    )
     told = tuple(f"Blind/{i}/2026-11-24T02:51:20.565034+00:00" for i in range(TOLD))
     soaking = replace(s.soaking(), evidence=evidence, judged=judged)
     return State(
@@ -137,6 +159,10 @@ def utmost() -> State:
         baselines=tuple(longest_baseline(j.name) for j in judged),
         findings=findings,
         told=told,
+        outbox=(Letter(notice, recipients),) * MOST_LETTERS,
+        delivered=999,
+        unheard=("c" * 128,) * MOST_UNHEARD,
+        announced=("RampPlanned/01234567 to " + "c" * 63,) * CHANNELS,
         soaked=Soaked(since=s.T, until=s.T),
     )
 
@@ -210,6 +236,13 @@ def test_counts_and_evidence_come_back_as_they_were() -> None:
 
 
 READINGS = ((Reading(1.0, 2.0, 0.5),), (Reading(),))
+
+
+def test_a_line_from_before_there_were_notices_is_read() -> None:
+    was = replace(utmost(), outbox=(), delivered=0, unheard=(), announced=())
+    line = engine.write(was)
+    assert not {"outbox", "delivered", "unheard", "announced"} & set(orjson.loads(line))
+    assert engine.read(line) == was
 
 
 def soaking_line(counts: str) -> str:

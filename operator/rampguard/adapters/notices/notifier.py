@@ -19,14 +19,14 @@ Log = Callable[..., None]
 
 
 class ChannelNotifier:
-    """Implements ports.Notifier. templates: a team's folder, None: ours alone."""
+    """Implements ports.Notifier. templates: a team's folder, if it is there."""
 
     def __init__(
         self,
         channels: Mapping[str, Channel],
         *,
-        grafana: Grafana | None = None,
-        templates: Path | None = None,
+        grafana: Grafana | None,
+        templates: Path,
         link_templates: Mapping[str, str],
         log: Log,
     ) -> None:

@@ -30,10 +30,10 @@ Told = tuple[str, str]  # a text, and why it is not the team's: empty where noth
 class Templates:
     """Ours, and before them those of a team's folder, which may extend `default/...`."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path) -> None:
         ours = PackageLoader("rampguard.adapters.notices", "templates")
         self._ours = _environment(ours)
-        self._teams = folder and _environment(
+        self._teams = _environment(
             ChoiceLoader([FileSystemLoader(folder), PrefixLoader({"default": ours})])
         )
 
@@ -48,14 +48,13 @@ class Templates:
 
     def _rendered(self, names: list[str], facts: Facts) -> Told:
         broken = ""
-        if self._teams:
-            try:
-                return _text(self._teams, names, facts), ""
-            except TemplatesNotFound:
-                pass
-            except Exception as error:  # noqa: BLE001 - a template can raise anything
-                words = " ".join(f"{type(error).__name__}: {error}".split())
-                broken = f"the template for {names[0]} is broken: {words}"[:LONGEST_REMARK]
+        try:
+            return _text(self._teams, names, facts), ""
+        except TemplatesNotFound:
+            pass
+        except Exception as error:  # noqa: BLE001 - a template can raise anything
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            broken = f"the template for {names[0]} is broken: {words}"[:LONGEST_REMARK]
         told = [one for one in (facts.get("remark"), broken) if one]
         return _text(self._ours, names[1:], {**facts, "remark": "; ".join(told)}), broken
 
