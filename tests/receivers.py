@@ -27,12 +27,16 @@ class Asked:
 
 @dataclass
 class HttpReceiver:
-    """What a web server got. status: what it answers; hangs: until released it answers nothing."""
+    """What a web server got. status: what it answers.
+
+    hangs: what is asked now is held until that is set, and then dropped without an answer.
+    """
 
     url: str = ""  # without a scheme: 127.0.0.1:1234
     status: int = 200
     asked: list[Asked] = field(default_factory=list)
     hangs: threading.Event | None = None
+    held: int = 0
 
     @property
     def taken(self) -> list[Any]:
@@ -50,7 +54,10 @@ def http_receiver() -> Iterator[HttpReceiver]:
             size = int(self.headers.get("Content-Length", 0))
             body = json.loads(self.rfile.read(size))
             if told.hangs is not None:
-                told.hangs.wait(60)
+                told.held += 1
+                told.hangs.wait(120)
+                self.close_connection = True
+                return
             told.asked.append(Asked(self.path, dict(self.headers), body, told.status))
             self.send_response(told.status)
             if told.status == 302:

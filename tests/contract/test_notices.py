@@ -230,7 +230,8 @@ async def test_a_channel_that_hangs_holds_no_other(notifier, web, mail, tmp_path
     assert len(mail.mails) == 1
     assert not any(task.done() for task in hanging)
     web.hangs.set()
-    await asyncio.gather(*hanging)
+    web.hangs = None
+    await asyncio.gather(*hanging, return_exceptions=True)
 
 
 async def test_a_url_that_changes_is_used_from_the_next_notice_on(notifier, web, tmp_path) -> None:

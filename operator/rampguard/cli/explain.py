@@ -11,7 +11,10 @@ from rampguard.cli.text import Line, Span, Tone, columns, crop, line
 from rampguard.core.model import EnvName, EnvValue, Original, Ref
 
 LONGEST = 2048  # columns of a line: queries are to be copied whole
-SHOWN = ("GitOpsSafe", "SignalsReady", "PodsProven", "GuardrailsPassing", "RollbackVerified")
+SHOWN = (
+    *("GitOpsSafe", "SignalsReady", "PodsProven", "GuardrailsPassing"),
+    *("RollbackVerified", "Notified"),
+)
 
 
 def explanation(record: Record, now: datetime, symbols: Symbols) -> list[Line]:

@@ -185,7 +185,7 @@ def _planned(plan: Plan) -> _Fact:
         f"guardrails: {', '.join(g.name for g in ask.guardrails)}",
         *_decided(plan),
     )
-    told = "\n".join((text, *details, ask.owner or ""))
+    told = "\n".join((ask.experiment, text, *details, ask.owner or ""))
     digest = sha256(told.encode()).hexdigest()[:8]
     key = f"{Kind.RAMP_PLANNED}/{digest}"
     return _Fact(kind=Kind.RAMP_PLANNED, key=key, text=text, details=details)
