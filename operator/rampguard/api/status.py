@@ -166,7 +166,8 @@ def to_status(view: StatusView, state: State) -> Json:
     """Return the status of a ramp: readable fields, and the line that to_state reads.
 
     Where it would be more than the API server stores, the findings lose first their numbers, then
-    their evidence, and say so: without its memory a ramp could not even be rolled back.
+    their evidence, and say so; in the end notices that wait are given up. Without its memory a ramp
+    could not even be rolled back.
     """
     whole, *shorter = _shorter(state)
     told = _status(view, whole)
@@ -186,6 +187,9 @@ def _shorter(state: State) -> Iterator[State]:
     yield replace(state, findings=bare)
     mute = tuple(replace(one, details=(), asked=(), evidence=NO_ROOM) for one in state.findings)
     yield replace(state, findings=mute)
+    if state.outbox:
+        lost = f"{len(state.outbox)} notices {NO_ROOM}"
+        yield replace(state, findings=mute, outbox=(), unheard=(lost,))
 
 
 def _status(view: StatusView, state: State) -> Json | None:

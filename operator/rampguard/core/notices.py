@@ -28,7 +28,7 @@ from rampguard.core.model import (
     State,
     Verdict,
 )
-from rampguard.core.moves import note
+from rampguard.core.moves import TOLD, note
 from rampguard.core.outbox import (
     GRAFANA,
     LIFE,
@@ -304,7 +304,7 @@ def _put_down(plan: Plan, state: State, seen: Observation, notice: Notice) -> St
     once = _once(plan, state, notice)
     if once is not None:
         new = tuple(one for one in new if _to(once, one) not in state.told)
-        state = replace(state, told=(*state.told, *(_to(once, one) for one in new)))
+        state = replace(state, told=(*state.told, *(_to(once, one) for one in new))[-TOLD:])
     if not new:
         return state
     letter = Letter(notice, tuple(Recipient(channel=one) for one in new))

@@ -133,6 +133,21 @@ def utmost() -> State:
         )
         for i in range(TARGETS)
     )
+    told = tuple(f"Blind/{i}/2026-11-24T02:51:20.565034+00:00" for i in range(TOLD))
+    soaking = replace(s.soaking(), evidence=evidence, judged=judged)
+    return State(
+        stage=soaking,
+        started_at=s.T,
+        originals=originals,
+        baselines=tuple(longest_baseline(j.name) for j in judged),
+        findings=findings,
+        told=told,
+        soaked=Soaked(since=s.T, until=s.T),
+    )
+
+
+def unheard(of: State) -> State:
+    """Return a state in which every channel is dead and as much waits as there is room for."""
     recipients = tuple(
         Recipient(channel="c" * 63, tries=30, due=s.T, why="w" * WHY) for _ in range(CHANNELS)
     )
@@ -150,20 +165,12 @@ def utmost() -> State:
         since=s.T,
         queries=(("g" * 63, "q" * QUERIES),),
     )
-    told = tuple(f"Blind/{i}/2026-11-24T02:51:20.565034+00:00" for i in range(TOLD))
-    soaking = replace(s.soaking(), evidence=evidence, judged=judged)
-    return State(
-        stage=soaking,
-        started_at=s.T,
-        originals=originals,
-        baselines=tuple(longest_baseline(j.name) for j in judged),
-        findings=findings,
-        told=told,
+    return replace(
+        of,
         outbox=(Letter(notice, recipients),) * MOST_LETTERS,
         delivered=999,
         unheard=("c" * 128,) * MOST_UNHEARD,
         announced=("RampPlanned/01234567 to " + "c" * 63,) * CHANNELS,
-        soaked=Soaked(since=s.T, until=s.T),
     )
 
 
@@ -214,6 +221,21 @@ def test_whatever_is_counted_and_said_a_status_can_be_stored() -> None:
     ]
 
 
+def test_dead_channels_cost_a_large_ramp_the_numbers_of_its_findings() -> None:
+    was = unheard(utmost())
+    kept = engine.read(to_status(VIEW, was)["engine"])
+    assert kept == replace(was, findings=kept.findings)
+    assert {one.details for one in kept.findings} == {(NO_ROOM,)}
+
+
+def test_where_nothing_else_is_left_to_shorten_notices_are_given_up_and_it_is_said() -> None:
+    status = to_status(VIEW, unheard(hostile()))
+    assert len(orjson.dumps(status)) <= LARGEST
+    kept = engine.read(status["engine"])
+    assert kept.outbox == ()
+    assert kept.unheard == (f"{MOST_LETTERS} notices {NO_ROOM}",)
+
+
 def test_a_memory_that_cannot_be_shortened_is_an_error_of_ours() -> None:
     with pytest.raises(ValueError, match="longer than 524288 characters"):
         to_status(VIEW, State(told=("x" * LONGEST_MEMORY,)))
@@ -239,7 +261,7 @@ READINGS = ((Reading(1.0, 2.0, 0.5),), (Reading(),))
 
 
 def test_a_line_from_before_there_were_notices_is_read() -> None:
-    was = replace(utmost(), outbox=(), delivered=0, unheard=(), announced=())
+    was = utmost()
     line = engine.write(was)
     assert not {"outbox", "delivered", "unheard", "announced"} & set(orjson.loads(line))
     assert engine.read(line) == was
