@@ -4,6 +4,7 @@ import email
 import email.policy
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Asked:
     headers: dict[str, str]
     body: Any  # as JSON
     status: int
+    at: float  # monotonic seconds
 
 
 @dataclass
@@ -58,7 +60,9 @@ def http_receiver() -> Iterator[HttpReceiver]:
                 told.hangs.wait(120)
                 self.close_connection = True
                 return
-            told.asked.append(Asked(self.path, dict(self.headers), body, told.status))
+            told.asked.append(
+                Asked(self.path, dict(self.headers), body, told.status, time.monotonic())
+            )
             self.send_response(told.status)
             if told.status == 302:
                 self.send_header("Location", f"http://{told.url}/elsewhere")
@@ -91,6 +95,7 @@ class SmtpReceiver:
     refuses: bool = False
     refused: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
+    arrived: list[float] = field(default_factory=list)  # monotonic seconds
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         if self.refuses:
@@ -99,6 +104,7 @@ class SmtpReceiver:
         content = envelope.content
         raw = content if isinstance(content, bytes) else (content or "").encode()
         self.mails.append(email.message_from_bytes(raw, policy=email.policy.default))  # type: ignore[arg-type]  # by the policy
+        self.arrived.append(time.monotonic())
         return "250 taken"
 
     def bodies(self, kind: str) -> list[str]:

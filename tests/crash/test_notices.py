@@ -84,7 +84,7 @@ async def test_a_dead_channel_is_told_in_the_condition_and_as_an_event() -> None
     conditions = {one["type"]: one for one in process.tale.scene.status["conditions"]}
     notified = conditions["Notified"]
     assert (notified["status"], notified["reason"]) == ("False", "DeliveryFailing")
-    assert "mail: RampPlanned after" in notified["message"]
+    assert "mail: RampPlanned (try " in notified["message"]
     assert "refused the connection" in notified["message"]
     notes = [c.body["note"] for c in process.tale.calls if c.verb == "create_event"]
     assert sum("mail does not take notices" in note for note in notes) == 1

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,17 @@ class Channels:
     mail: SmtpReceiver
     grafana: HttpReceiver
     operator: Operator
+
+    def log(self, since: float) -> list[str]:
+        """Return what arrived where and when, in order; shown with `pytest -rP`."""
+        posts = [("team", one.at, one.body["title"]) for one in self.team.asked]
+        marks = [("grafana", one.at, one.body["tags"][1]) for one in self.grafana.asked]
+        mails = [
+            ("mail", at, str(one["Subject"]))
+            for at, one in zip(self.mail.arrived, self.mail.mails, strict=True)
+        ]
+        told = sorted((*posts, *marks, *mails), key=lambda one: one[1])
+        return [f"{at - since:6.1f} s  {who:8}{what.partition(':')[0]}" for who, at, what in told]
 
     def team_got(self) -> set[str]:
         return {one["title"].partition(":")[0] for one in self.team.taken}
@@ -75,10 +87,12 @@ def test_every_notice_arrives_though_a_channel_fails_and_the_operator_dies(
 ) -> None:
     with channels(stage, tmp_path) as told:
         told.team.hangs, told.mail.refuses = threading.Event(), True
+        began = time.monotonic()
         stage.apply(**TOLD)
         until(lambda: told.team.held, 60, "a notice on its way", every=0.1)
         assert waiting(stage) == {"RampPlanned"}
         told.operator.kill()
+        print(f"{time.monotonic() - began:6.1f} s  the operator is killed, nothing arrived")
         assert stage.value("api") == "0", "it started before people were told"
         told.team.hangs.set()
         told.team.hangs = None
@@ -89,13 +103,17 @@ def test_every_notice_arrives_though_a_channel_fails_and_the_operator_dies(
         until(lambda: {"RampPlanned", "RampStarted"} <= told.team_got(), 30, "the team was told")
         notified = until(lambda: stage.condition("Notified"), 30, "the failure is told")
         assert (notified["status"], notified["reason"]) == ("False", "DeliveryFailing")
-        assert "mail: RampPlanned after" in notified["message"]
+        assert "mail: RampPlanned (try " in notified["message"]
         assert told.mail.refused
+        print(
+            f"{time.monotonic() - began:6.1f} s  mail takes messages, {told.mail.refused} refused"
+        )
         told.mail.refuses = False
 
         stage.reaches("Completed", limit=240)
         until(lambda: told.team_got() >= ALL, 60, f"the team heard all: {told.team_got()}")
         until(lambda: told.mail_got() >= ALL, 300, f"mail heard all: {told.mail_got()}")
+        print(*told.log(began), sep="\n")
         assert all(len(texts) == 1 for texts in keys(told.team.taken).values())
         until(lambda: stage.condition("Notified")["status"] == "True", 60, "all is delivered")
         assert waiting(stage) == set()

@@ -341,7 +341,7 @@ def _notified(state: State) -> Iterator[_Fact]:
     failing = tuple((n, r) for n, r in waiting(state.outbox) if r.tries)
     if failing or state.unheard:
         lines = (
-            *(f"{r.channel}: {n.kind} after {r.tries} tries: {r.why}" for n, r in failing),
+            *(f"{r.channel}: {n.kind} (try {r.tries}): {r.why}" for n, r in failing),
             *(f"given up on {line}" for line in reversed(state.unheard)),
         )
         yield _fails(kind, Reason.DELIVERY_FAILING, "; ".join(lines))

@@ -480,7 +480,7 @@ def test_notified_tells_what_is_delivered_and_what_is_not() -> None:
     assert (good.status, good.reason, good.message) == ("True", "Delivered", "1 delivered")
     bad = shown(state(soaking(), outbox=(waits(),)), sees(deliveries=(tried("refused"),)))
     assert (bad.status, bad.reason) == ("False", "DeliveryFailing")
-    assert bad.message == "team: FindingRecorded after 1 tries: refused"
+    assert bad.message == "team: FindingRecorded (try 1): refused"
     lost = shown(state(over(), outbox=(waits(tries=9),), delivered=3), sees(after=LIFE))
     assert lost.message == "given up on team: FindingRecorded of 2026-11-23T12:00:00Z"
 
