@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from rampguard.core.model import PromQL, Ref, Sample, Series
+from rampguard.core.outbox import Delivery, Notice
 from rampguard.core.plan import Tempo
 from rampguard.core.replay import Record
 from rampguard.core.require import Answer
@@ -35,8 +36,11 @@ __all__ = [
     "Json",
     "Metrics",
     "NoChecks",
+    "NoNotifier",
     "NoRecorder",
     "NotFound",
+    "Notifier",
+    "Post",
     "RampError",
     "Record",
     "Recorder",
@@ -278,11 +282,45 @@ class Records(Protocol):
         ...
 
 
+class Notifier(Protocol):
+    """The channels of our configuration, and the Grafana that takes annotations."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Return their names, in order; outbox.GRAFANA among them where there is one."""
+        ...
+
+    async def deliver(self, channel: str, ramp: Ref, uid: str, notice: Notice) -> None:
+        """Hand a notice over; it may arrive twice, and says its key.
+
+        Raises Unavailable and Refused, in words without any secret.
+        """
+        ...
+
+
+class NoNotifier:
+    """Has no channel."""
+
+    channels: tuple[str, ...] = ()
+
+    async def deliver(self, channel: str, ramp: Ref, uid: str, notice: Notice) -> None:  # noqa: ARG002 - the port's
+        """Refuse all."""
+        raise Refused(f"no channel {channel} is configured")
+
+
 class NoRecorder:
     """Keeps nothing."""
 
     def append(self, ref: Ref, uid: str, record: Record) -> None:
         """Let a record go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What is to be sent for a ramp now, and to which channel."""
+
+    uid: str
+    due: tuple[tuple[Notice, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +336,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything outside, as one pass sees it. refusals: by ramp uid, of the last pass."""
+    """Everything outside, as one pass sees it.
+
+    By ramp uid: refusals, of the last pass; deliveries, which no status remembers yet. posts: what
+    the last pass found due, and a status remembers.
+    """
 
     cluster: Cluster
     metrics: Metrics
@@ -307,4 +349,7 @@ class World:
     rules: Rules
     checks: Checks = field(default_factory=NoChecks)
     recorder: Recorder = field(default_factory=NoRecorder)
+    notifier: Notifier = field(default_factory=NoNotifier)
     refusals: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    deliveries: dict[str, tuple[Delivery, ...]] = field(default_factory=dict)
+    posts: dict[Ref, Post] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from rampguard.adapters.checks import Check
+from rampguard.adapters.notices import FIELDS, Channel, Grafana
 from rampguard.adapters.prometheus import Source
 from rampguard.core.durations import show_duration
 from rampguard.core.plan import Tempo
@@ -56,7 +57,7 @@ def _url(value: str) -> str:
     """Understand the address of a server."""
     parts = urlsplit(_address(value, "http://prometheus.monitoring:9090"))
     if parts.query or parts.fragment:
-        raise ValueError("a URL without ? and # is expected; /api/v1/query is added to it")
+        raise ValueError("a URL without ? and # is expected; the path of the API is added to it")
     return value
 
 
@@ -82,6 +83,19 @@ def _location(value: str) -> str:
         get_filesystem_class(get_protocol(value))
     except (ValueError, ImportError) as error:
         raise ValueError(f"a folder that fsspec can open is expected: {error}") from error
+    return value
+
+
+def _link(value: str) -> str:
+    """Understand an address with fields in braces."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "{" in parts.netloc:
+        raise ValueError("a link such as https://grafana.example/d/x?from={start_ms} is expected")
+    unknown = set(re.findall(r"\{([^}]*)\}", value)) - FIELDS
+    if unknown:
+        raise ValueError(
+            f"{', '.join(sorted(unknown))}: no such field; there are {', '.join(sorted(FIELDS))}"
+        )
     return value
 
 
@@ -138,6 +152,44 @@ class Records(_Model):
     max_mb: Annotated[int, Field(ge=1, alias="maxMB")] = 256
 
 
+class NoticeChannel(_Model):
+    """One channel that ramps may name; the file holds a URL of Apprise."""
+
+    url_file: Path
+
+
+class GrafanaAnnotations(_Model):
+    """Where changes, breaches and rollbacks are marked. dashboard_uid None: on all dashboards."""
+
+    url: Annotated[str, AfterValidator(_url)]
+    token_file: Path
+    ca_file: Path | None = None
+    dashboard_uid: str | None = Field(None, alias="dashboardUID")
+
+    def as_grafana(self) -> Grafana:
+        """Return what the adapter takes."""
+        return Grafana(
+            url=self.url,
+            token_file=self.token_file,
+            ca_file=self.ca_file,
+            dashboard=self.dashboard_uid,
+        )
+
+
+class Notices(_Model):
+    """Who can be told, and how it is said. templates: a folder; where there is none, ours alone."""
+
+    channels: dict[Name, NoticeChannel] = {}
+    templates: Path = Path("/etc/rampguard/templates")
+    links: dict[Name, Annotated[str, AfterValidator(_link)]] = {}
+    grafana: GrafanaAnnotations | None = None
+
+    @property
+    def as_channels(self) -> dict[str, Channel]:
+        """Return what the adapter takes."""
+        return {name: Channel(one.url_file) for name, one in self.channels.items()}
+
+
 class Settings(_Model):
     """Everything that can be set. namespaces: empty means the whole cluster."""
 
@@ -149,6 +201,7 @@ class Settings(_Model):
     history_minimum: Duration = timedelta(hours=1)
     attribution_window: Duration = timedelta(minutes=30)
     records: Records = Records()
+    notices: Notices = Notices()
     namespaces: tuple[Name, ...] = ()
     namespace_label: str = Field("namespace", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
     pod_label: str = Field("pod", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")

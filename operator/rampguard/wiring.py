@@ -9,6 +9,7 @@ from importlib.metadata import version
 from rampguard.adapters.checks import HttpChecks
 from rampguard.adapters.clock import RealClock
 from rampguard.adapters.kubernetes import KubernetesCluster
+from rampguard.adapters.notices import ChannelNotifier
 from rampguard.adapters.prometheus import PrometheusMetrics
 from rampguard.adapters.records import FlightRecorder, Place
 from rampguard.adapters.telemetry import RealTelemetry
@@ -51,6 +52,7 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         pod_label=settings.pod_label,
     )
     recorder = _recorder(settings, telemetry)
+    notifier = _notifier(settings, telemetry)
     world = World(
         cluster=cluster,
         metrics=metrics,
@@ -59,12 +61,14 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         rules=rules,
         checks=HttpChecks(settings.checks),
         recorder=recorder or NoRecorder(),
+        notifier=notifier,
     )
     try:
         yield Wired(world, telemetry, recorder)
     finally:
         if recorder:
             await asyncio.to_thread(recorder.close)
+        notifier.close()
         metrics.close()
         await cluster.close()
 
@@ -78,6 +82,17 @@ def _recorder(settings: Settings, telemetry: RealTelemetry) -> FlightRecorder | 
         version=version("rampguard"),
         log=telemetry.log,
         on_dropped=telemetry.count_dropped,
+    )
+
+
+def _notifier(settings: Settings, telemetry: RealTelemetry) -> ChannelNotifier:
+    told = settings.notices
+    return ChannelNotifier(
+        told.as_channels,
+        grafana=told.grafana.as_grafana() if told.grafana else None,
+        templates=told.templates,
+        link_templates=told.links,
+        log=telemetry.log,
     )
 
 

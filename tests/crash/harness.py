@@ -11,9 +11,11 @@ from enum import StrEnum
 from crash.story import NAME, SECOND, Scene, Story
 from crash.watchman import Broken, Watchman
 from fake_cluster import WRITES
+from fake_notifier import FakeNotifier
 from fakes import Call, FakeCluster, FakeTelemetry, Killed
 from rampguard.core.model import Ref
 from rampguard.core.plan import Tempo
+from rampguard.engine.courier import Courier
 from rampguard.engine.reconcile import Rest, reconcile
 from rampguard.ports import Conflict, NotFound, RampError, Resource, Rules, TimedOut, World
 
@@ -72,6 +74,7 @@ class Process:
     name: str = "one"
     cluster: FakeCluster = field(init=False)
     world: World = field(init=False)
+    courier: Courier = field(init=False)
 
     def __post_init__(self) -> None:
         scene = self.tale.scene
@@ -82,10 +85,33 @@ class Process:
             clock=scene.cluster.clock,
             telemetry=FakeTelemetry(),
             rules=Rules(process=self.name, tempo=TEMPO),
+            notifier=FakeNotifier(dict(scene.story.tempers), scene.mail, call=self._call),
         )
+        self.courier = Courier(self.world, lambda _: None)
 
     async def look(self) -> timedelta:
-        """Make a pass; return when to look again. Killed is let out, a bug too."""
+        """Make a pass, and send what it found due; return when to look again.
+
+        Killed is let out, a bug too.
+        """
+        again = await self._pass()
+        self.courier.take(NAME)
+        sent = tuple(self.courier._under_way.values())
+        for _ in range(10 if sent else 0):
+            await asyncio.sleep(0)
+        for task in sent:
+            if task.done():
+                task.result()
+        return min(again, SECOND / 10) if self.world.deliveries else again
+
+    async def end(self) -> None:
+        """Take what is still under way along into death."""
+        await self.courier.close()
+
+    async def _call(self, verb: str, effect: Callable[[], object]) -> object:
+        return await self.cluster._call(verb, Resource.RAMPS, NAME, effect)
+
+    async def _pass(self) -> timedelta:
         try:
             rest = await self.make(NAME, self.world)
         except Conflict:
@@ -120,8 +146,11 @@ def until(scene: Scene, due: datetime) -> None:
 
 async def to_its_end(process: Process, *, first: timedelta = timedelta(0)) -> None:
     """Let a process take a ramp to its end, and look at all that it left."""
-    async for _ in walk(process, first=first):
-        pass
+    try:
+        async for _ in walk(process, first=first):
+            pass
+    finally:
+        await process.end()
     process.tale.watchman.check_end()
     process.tale.watchman.check_events(process.tale.calls)
 
@@ -138,8 +167,12 @@ async def struck(before: Tale, make: Pass, call: int, blow: Blow) -> Process | N
         await process.look()
     except Killed:
         await last_breaths()
+        await process.end()
         return _heir(process, make)
-    return process if any(f.times == 0 for f in process.cluster.faults) else None
+    if any(f.times == 0 for f in process.cluster.faults):
+        return process
+    await process.end()
+    return None
 
 
 def _heir(dead: Process, make: Pass) -> Process:
@@ -205,6 +238,7 @@ async def every_blow(
                 tally.futures += 1
                 told = f"{story}: pass {tally.passes}, call {call}, {blow}"
                 await _lived(after, restart, told)
+    await one.end()
     one.tale.watchman.check_end()
     one.tale.watchman.check_events(one.tale.calls)
     return tally
@@ -213,8 +247,8 @@ async def every_blow(
 def _left(process: Process) -> tuple[object, ...]:
     """Return all that the future depends on, within one story."""
     scene, comes = process.tale.scene, process.cluster.before
-    refusals = tuple(process.world.refusals.items())
-    return scene.now, scene.cluster.server.version, refusals, comes
+    kept = (tuple(process.world.refusals.items()), tuple(process.world.deliveries.items()))
+    return scene.now, scene.cluster.server.version, kept, comes, len(scene.mail)
 
 
 async def _lived(process: Process, restart: timedelta, told: str) -> None:
@@ -237,4 +271,5 @@ async def dying_again_and_again(
                 pass
         except Killed:
             await last_breaths()
+            await process.end()
     await _lived(Process(tale, make), RESTART, f"{story}: each process dies at its call {calls}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from fake_notifier import Taken, Temper
 from fakes import ENV, FakeCluster, FakeMetrics, Json, Traffic, deployment, env_of, ramp, refused
 from rampguard.core.model import Ref
 from rampguard.ports import Resource
@@ -39,6 +40,7 @@ class Scene:
     happens_at: datetime | None = None  # None: not begun to wait, or it happened
     happened: bool = False
     traffic: Traffic | None = None
+    mail: list[Taken] = field(default_factory=list)  # what the channels took, in order
 
     def __post_init__(self) -> None:
         self.metrics = FakeMetrics(self.cluster.clock, answers={QUERY: self.errors})
@@ -69,12 +71,18 @@ class Scene:
         if self.ramp is None:
             return True
         held = bool(self.ramp["metadata"].get("finalizers"))
-        return self.status.get("phase") in self.story.ends and not held and not self.pending
+        ended = self.status.get("phase") in self.story.ends and not held and not self.pending
+        return ended and not self.unheard
 
     @property
     def pending(self) -> bool:
         """Say whether what this story is about is still to come."""
         return self.story.when is not None and not self.happened
+
+    @property
+    def unheard(self) -> frozenset[str]:
+        """Return the kinds of notices that are still to arrive."""
+        return self.story.tells - {str(one.notice.kind) for one in self.mail}
 
     def errors(self, at: datetime) -> float:
         return float(self.harm_since is not None and at >= self.harm_since)
@@ -102,7 +110,8 @@ class Story:
     """A ramp 0 -> 10 -> 50 and one thing that happens to it.
 
     when: by the status that it waits for, and then some time after. ends: phases that are right;
-    gone: the ramp object has to vanish.
+    gone: the ramp object has to vanish. tells: notices that have to arrive, by channels that behave
+    as tempers say.
     """
 
     name: str
@@ -115,6 +124,8 @@ class Story:
     after: timedelta = 40 * SECOND
     what: Callable[[Scene], None] = _nothing
     gone: bool = False
+    tells: frozenset[str] = frozenset()
+    tempers: Mapping[str, Temper] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name

@@ -95,10 +95,19 @@ class Watchman:
             value = self._value(name)
             _ensure(value == story.value, f"{name} stands at {value}, not {story.value}")
             self._went_straight(name)
+        self._check_mail()
         _ensure(not (stamps and self.stamped()), f"a stamp stays on {self.stamped()}")
         scene.cluster.rollouts.settle()
         off = [name for name, value in self._pods() if value != story.value]
         _ensure(not off, f"{off} do not run {story.value}")
+
+    def _check_mail(self) -> None:
+        """Every notice arrived, and what came twice under one key said the same."""
+        _ensure(not self.scene.unheard, f"nobody heard of {sorted(self.scene.unheard)}")
+        texts: dict[str, object] = {}
+        for one in self.scene.mail:
+            same = texts.setdefault(one.notice.key, one.notice) == one.notice
+            _ensure(same, f"two texts under {one.notice.key}")
 
     def _went_straight(self, name: str) -> None:
         """Step by step forward, then at most once back: a value never flaps."""

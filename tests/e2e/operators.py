@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 import requests
@@ -27,7 +27,7 @@ class Operator:
         *,
         prometheus: str = PROMETHEUS,
         environment: Mapping[str, str] = {},
-        **settings: object,
+        **settings: Any,
     ) -> None:
         self.port = unused_port()
         self.log = home / f"operator-{self.port}.log"

@@ -18,6 +18,7 @@ from rampguard.core.model import (
     PromQL,
     Target,
 )
+from rampguard.core.outbox import NAMED, Kind, NextDecision, Notify
 from rampguard.core.require import Incidents, Override, Require, SmokeTest, Window
 
 H, M = timedelta(hours=1), timedelta(minutes=1)
@@ -101,6 +102,11 @@ WHOLE: dict[str, Any] = {
     "owner": "@mia",
     "window": WINDOW,
     "require": REQUIRE,
+    "notify": (
+        Notify("team", frozenset({Kind.RAMP_SUCCEEDED, Kind.BLOCKED})),
+        Notify("mail"),
+    ),
+    "decision": NextDecision(analysis_window="2026-11-24 to 2026-12-01", go_no_go="2026-12-02"),
     "gates": frozenset({GateKind.START, GateKind.EACH_STEP}),
     "paused": False,
     "approve": "start",
@@ -280,11 +286,13 @@ ROWS: dict[str, Row] = {
                     "onDelete",
                     "gitops",
                     "owner",
+                    "notify",
+                    "decision",
                     "onUnattributable",
                 ),
             )
         ),
-        {"owner": None},
+        {"owner": None, "notify": (), "decision": None},
     ),
     "nothing for every policy": (
         tuple(
@@ -341,6 +349,25 @@ ROWS: dict[str, Row] = {
     ),
     "alerts alone": given(
         "require", {"noFiringAlerts": "a='b'"}, require=Require(no_firing_alerts="a='b'")
+    ),
+    "nobody to tell": given("notify", [], notify=()),
+    "every event": given(
+        "notify",
+        [{"channel": "team", "events": sorted(NAMED)}],
+        notify=(Notify("team"),),
+    ),
+    "8 channels": given(
+        "notify",
+        [{"channel": f"c{at}"} for at in range(8)],
+        notify=tuple(Notify(f"c{at}") for at in range(8)),
+    ),
+    "a decision without a window": (
+        (drop("decision.analysisWindow"),),
+        {"decision": NextDecision(go_no_go="2026-12-02")},
+    ),
+    "a window without a decision": (
+        (drop("decision.goNoGo"),),
+        {"decision": NextDecision(analysis_window="2026-11-24 to 2026-12-01")},
     ),
     "no gates": left_out("gates", gates=frozenset()),
     "one gate": given("gates", ["EachStep"], gates=frozenset({GateKind.EACH_STEP})),

@@ -16,6 +16,7 @@ from rampguard.api.require_rules import (
 )
 from rampguard.api.rules import (
     ARMS_RULES,
+    DECISION_RULES,
     ENV_RULES,
     FINDING_RULES,
     LASTING_RULES,
@@ -36,6 +37,7 @@ PLACES: dict[str, tuple[Rule, ...]] = {
     "maxBlind": SOAK_RULES,
     "maxHold": SOAK_RULES,
     "arms": ARMS_RULES,
+    "decision": DECISION_RULES,
     "guardrails[]": GUARDRAIL_RULES,
     "guardrails[].max": NUMBER_RULES,
     "guardrails[].min": NUMBER_RULES,

@@ -122,6 +122,14 @@ TYPES = {
     "a text for minPods": typed("spec.targets[0].minPods", "integer", "1"),
     "a text for gitops": typed("spec.gitops", "object", "Ignore"),
     "a list for the owner": typed("spec.owner", "string", ["@mia"]),
+    "a text for notify": typed("spec.notify", "array", "team"),
+    "a text for a channel that is told": typed("spec.notify[0]", "object", "team"),
+    "a number for a channel": typed("spec.notify[0].channel", "string", 7),
+    "a text for the events": typed("spec.notify[0].events", "array", "Blocked"),
+    "an event that nobody knows": listed("spec.notify[0].events[0]", "RampLaunched"),
+    "a mark as an event": listed("spec.notify[0].events[0]", "Rollback"),
+    "a text for the decision": typed("spec.decision", "object", "2026-12-02"),
+    "a number for goNoGo": typed("spec.decision.goNoGo", "string", 20261202),
     "a text for spec": typed("spec", "object", "ramp it"),
     "a list for spec": typed("spec", "object", []),
 }
@@ -224,6 +232,8 @@ UNKNOWN = {
     "a field in another case": strange("spec.From", put("From", 10)),
     "a field of another issue": strange("spec.probe", put("probe", {"port": 8080})),
     "an unknown field of a target": strange("spec.targets[0].kind", put("targets.0.kind", "x")),
+    "a URL in place of a channel": strange("spec.notify[0].url", put("notify.0.url", "json://x")),
+    "an unknown field of the decision": strange("spec.decision.by", put("decision.by", "@mia")),
     "an unknown field of arms": strange("spec.arms.other", put("arms.other", "x")),
     "a URL in the metrics": strange("spec.metrics.url", put("metrics.url", "http://x")),
     "an unknown field of a guardrail": strange(f"{SHARE}.weight", put("guardrails.0.weight", 5)),
@@ -248,6 +258,7 @@ MISSING = {
     "a target without a name": missing("spec.targets[0].name", drop("targets.0.name")),
     "a guardrail without a name": missing(f"{SHARE}.name", drop("guardrails.0.name")),
     "a guardrail without a type": missing(f"{SHARE}.type", drop("guardrails.0.type")),
+    "a channel without a name": missing("spec.notify[0].channel", drop("notify.0.channel")),
     "an arm that is missing": missing("spec.arms.control", drop("arms.control")),
     "metrics without assignments": missing("spec.metrics.assignments", drop("metrics.assignments")),
     "no arms for an ExposureBalance": ruled("arms", ARMS, drop("guardrails.2"), drop("arms")),
@@ -296,6 +307,18 @@ LISTS = {
         ),
     ),
     "no guardrail": ruled("guardrail", DECIDES, put("guardrails", [])),
+    "9 channels": both(
+        "spec.notify",
+        "must have at most 8 items",
+        "at most 8 items",
+        put("notify", [{"channel": f"c{at}"} for at in range(9)]),
+    ),
+    "no event": both(
+        "spec.notify[0].events",
+        "at least 1 items",
+        "at least 1 item",
+        put("notify.0.events", []),
+    ),
     "3 gates": both(
         "spec.gates", "must have at most 2 items", "at most 2 items", put("gates", ["Start"] * 3)
     ),
@@ -314,6 +337,9 @@ RULES = {
     "a step twice": ruled("steps", "steps must not repeat", put("steps", [20, 20])),
     "one arm twice": ruled(
         "spec.arms", "control and treatment must differ", put("arms.treatment", "tree")
+    ),
+    "a decision that says nothing": ruled(
+        "spec.decision", "decision needs analysisWindow or goNoGo, or both", put("decision", {})
     ),
     "only dry runs": ruled(
         "guardrail", DECIDES, *(put(f"guardrails.{at}.dryRun", value=True) for at in (0, 2, 3))
@@ -588,6 +614,15 @@ SERVERS = {
     ),
     "one gate twice": Row(
         (put("gates", ["Start", "Start"]),), "spec.gates[1]", "Duplicate value", ""
+    ),
+    "one channel twice": Row(
+        (put("notify.1.channel", "team"),), "spec.notify[1]", "Duplicate value", ""
+    ),
+    "one event twice": Row(
+        (put("notify.0.events", ["Blocked", "Blocked"]),),
+        "spec.notify[0].events[1]",
+        "Duplicate value",
+        "",
     ),
     "a name that is too long": Row(
         (put("/metadata.name", "a" * 64),), "the name of a ramp", "at most 63 characters", ""

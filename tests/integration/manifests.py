@@ -72,6 +72,11 @@ VALID: Json = {
             "noOpenIncidents": {"check": "pager"},
             "override": {"by": "@mia", "reason": "alert X is known, INC-12"},
         },
+        "notify": [
+            {"channel": "team", "events": ["RampSucceeded", "Blocked"]},
+            {"channel": "mail"},
+        ],
+        "decision": {"analysisWindow": "2026-11-24 to 2026-12-01", "goNoGo": "2026-12-02"},
         "gates": ["Start", "EachStep"],
         "paused": False,
         "approve": "start",

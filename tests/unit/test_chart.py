@@ -26,9 +26,22 @@ NAMESPACED = {
                 "tokenFile": "/etc/rampguard/secrets/prometheus/token",
             }
         },
+        "notices": {
+            "channels": {"team": {"urlFile": "/etc/rampguard/secrets/notices/team"}},
+            "links": {"thread": "https://chat.example/{experiment}"},
+            "grafana": {
+                "url": "https://grafana.monitoring",
+                "tokenFile": "/etc/rampguard/secrets/notices/grafana",
+                "dashboardUID": "ramps",
+            },
+        },
         "logLevel": "debug",
     },
-    "secrets": [{"name": "prometheus", "secretName": "prometheus-token"}],
+    "secrets": [
+        {"name": "prometheus", "secretName": "prometheus-token"},
+        {"name": "notices", "secretName": "channels"},
+    ],
+    "templates": {"configMap": "our-words"},
     "uninstall": {"policy": "Rollback"},
     "requestedBy": {"enforce": True},
     "metrics": {"annotations": False, "podMonitor": {"enabled": True, "labels": {"team": "a"}}},
@@ -254,6 +267,24 @@ def test_the_values_know_every_setting_that_makes_sense_in_a_cluster() -> None:
     assert {*records["properties"]} == {
         field.alias for field in settings.Records.model_fields.values()
     }
+    notices = known["config"]["properties"]["notices"]["properties"]
+    assert {*notices} == {field.alias for field in settings.Notices.model_fields.values()}
+    assert {*notices["grafana"]["properties"]} == {
+        field.alias for field in settings.GrafanaAnnotations.model_fields.values()
+    }
+    assert {*notices["channels"]["additionalProperties"]["properties"]} == {
+        field.alias for field in settings.NoticeChannel.model_fields.values()
+    }
+
+
+def test_templates_of_a_team_are_mounted_where_they_are_looked_for(tmp_path: Path) -> None:
+    objects = [o for o in yaml.safe_load_all(rendered(NAMESPACED, tmp_path)) if o]
+    [deployment] = of_kind(objects, "Deployment")
+    spec = deployment["spec"]["template"]["spec"]
+    mounts = {one["name"]: one["mountPath"] for one in spec["containers"][0]["volumeMounts"]}
+    assert mounts["templates"] == str(settings.Notices().templates)
+    assert mounts["secret-notices"] == "/etc/rampguard/secrets/notices"
+    assert {"name": "templates", "configMap": {"name": "our-words"}} in spec["volumes"]
 
 
 def test_the_values_have_the_defaults_of_the_settings() -> None:
@@ -282,6 +313,14 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a folder that is relative": {"config": {"records": {"url": "records"}}},
     "no room for records": {"config": {"records": {"maxMB": 0}}},
     "a size that is none": {"records": {"sizeLimit": "much"}},
+    "a URL in place of its file": {
+        "config": {"notices": {"channels": {"team": {"url": "json://x"}}}}
+    },
+    "a channel that ramps cannot name": {
+        "config": {"notices": {"channels": {"@team": {"urlFile": "/x"}}}}
+    },
+    "a Grafana without a token": {"config": {"notices": {"grafana": {"url": "http://x"}}}},
+    "a link that is none": {"config": {"notices": {"links": {"thread": "chat"}}}},
     "a number of workers below 1": {"config": {"workers": 0}},
 }
 

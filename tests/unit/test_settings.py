@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from rampguard.adapters.checks import Check
+from rampguard.adapters.notices import Channel, Grafana
 from rampguard.adapters.prometheus import Source
 from rampguard.core.plan import Tempo
 from rampguard.settings import BadSettings, Settings, load, process_identity
@@ -75,6 +76,27 @@ def test_records_may_lie_in_a_folder_elsewhere_or_nowhere(tmp_path, url):
     assert (settings.records.url, settings.records.max_mb) == (url, 5)
 
 
+NOTICES = """
+notices:
+  channels: {team: {urlFile: /secrets/team}}
+  templates: /words
+  links: {prometheus: "https://prom.example/graph?q={query}&e={end}"}
+  grafana: {url: "https://grafana.example", tokenFile: /secrets/grafana, dashboardUID: ramps}
+"""
+
+
+def test_a_file_names_channels_templates_links_and_a_grafana(tmp_path):
+    notices = load(written(tmp_path / "c.yaml", NOTICES), {}).notices
+    assert notices.as_channels == {"team": Channel(Path("/secrets/team"))}
+    assert notices.templates == Path("/words")
+    assert notices.links == {"prometheus": "https://prom.example/graph?q={query}&e={end}"}
+    assert notices.grafana is not None
+    assert notices.grafana.as_grafana() == Grafana(
+        url="https://grafana.example", token_file=Path("/secrets/grafana"), dashboard="ramps"
+    )
+    assert Settings().notices.as_channels == {}
+
+
 def test_looks_may_be_as_frequent_as_scrapes(tmp_path):
     settings = load(written(tmp_path / "c.yaml", "lookInterval: 5s\nscrapeInterval: 5s"), {})
     assert settings.tempo.look == settings.tempo.scrape == timedelta(seconds=5)
@@ -137,6 +159,15 @@ def test_the_environment_wins(tmp_path):
         ("records: {url: 'nosuch://x'}", "records.url: a folder that fsspec can open is expected"),
         ("records: {maxMB: 0}", "records.maxMB: should be greater than or equal to 1"),
         ("records: {maxMb: 5}", "records.maxMb: no such field"),
+        ("notices: {channels: {team: {}}}", "notices.channels.team.urlFile: .*required"),
+        ("notices: {channels: {team: {url: 'json://x'}}}", "channels.team.url: no such field"),
+        ("notices: {channels: {'@grafana': {urlFile: /x}}}", "notices.channels.@grafana"),
+        ("notices: {links: {a: 'chat'}}", "notices.links.a: a link such as"),
+        ("notices: {links: {a: 'https://{query}/'}}", "notices.links.a: a link such as"),
+        ("notices: {links: {a: 'https://x/{who}'}}", "who: no such field; there are end, "),
+        ("notices: {links: {a: 'https://x/{}'}}", "notices.links.a: : no such field"),
+        ("notices: {grafana: {url: 'http://x'}}", "notices.grafana.tokenFile: .*required"),
+        ("notices: {grafana: {url: x, tokenFile: /t}}", "notices.grafana.url: a URL such as"),
         ("? [a, b]\n: 1", "is no YAML|fields with values"),
         ("1: 2", "1: Keys should be strings"),
         ("- port", "fields with values are expected"),

@@ -101,6 +101,8 @@ class RealTelemetry:
         )
         # One line per event that reached us says nothing of what was decided.
         logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+        # At debug it tells paths, and those of a webhook are secret.
+        logging.getLogger("urllib3").setLevel(logging.WARNING)
 
     def show_ramp(self, ref: Ref, figures: Mapping[str, Any]) -> None:
         """Set the gauges of one ramp; the head of this module names the figures."""

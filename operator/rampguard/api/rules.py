@@ -179,6 +179,13 @@ ARMS_RULES = (
         lambda arms: arms["control"] != arms["treatment"],
     ),
 )
+DECISION_RULES = (
+    Rule(
+        "has(self.analysisWindow) || has(self.goNoGo)",
+        "decision needs analysisWindow or goNoGo, or both",
+        lambda decision: "analysisWindow" in decision or "goNoGo" in decision,
+    ),
+)
 STARTED = "!has(oldSelf.status) || !has(oldSelf.status.startedAt)"
 FROZEN = (
     "experiment",

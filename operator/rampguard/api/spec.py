@@ -22,6 +22,7 @@ from rampguard.api.raw import saying
 from rampguard.api.require import Require, Window
 from rampguard.api.rules import (
     ARMS_RULES,
+    DECISION_RULES,
     ENV_RULES,
     FINDING_RULES,
     LASTING_RULES,
@@ -45,6 +46,7 @@ def _selector(value: str) -> str:
 
 
 LongName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=LABEL)]
 Query = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 Selector = Annotated[Query, AfterValidator(_selector)]
@@ -146,6 +148,53 @@ class Gitops(Wire):
     )
 
 
+class Notify(Wire):
+    """A channel that is told of the ramp."""
+
+    channel: Name = Field(description="a channel named in the operator's configuration")
+    events: (
+        Annotated[
+            tuple[
+                Literal[
+                    "RampPlanned",
+                    "RampStarted",
+                    "FindingRecorded",
+                    "RampSucceeded",
+                    "GuardrailBreached",
+                    "RollbackVerified",
+                    "Blocked",
+                    "Contested",
+                ],
+                ...,
+            ],
+            Field(min_length=1, max_length=8),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="what it is told of; default: everything",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+
+
+class NextDecision(Wire):
+    """What follows a ramp that succeeded; told with RampPlanned and RampSucceeded."""
+
+    model_config = ConfigDict(json_schema_extra=in_schema(DECISION_RULES))
+
+    analysis_window: Line | None = Field(
+        None, description="when the experiment is analysed, in words"
+    )
+    go_no_go: Line | None = Field(
+        None, description="when it is decided how the experiment goes on, in words"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rules_hold(cls, value: Any) -> Any:
+        return checked(DECISION_RULES, value)
+
+
 class Spec(Wire):
     """What a ramp asks for."""
 
@@ -208,13 +257,22 @@ class Spec(Wire):
     )
     on_delete: Literal["Rollback", "Keep"] = "Rollback"
     gitops: Gitops = Field(default_factory=Gitops)
-    owner: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    owner: Line | None = Field(None, description="a person or a team, named in every notice")
     window: Window | None = Field(None, description="when the ramp may start; default: at any time")
     require: Require | None = Field(
         None,
         description="what must hold before the first write; until then it is Blocked, looked at"
         " every 30 s, and starts by itself",
     )
+    notify: Annotated[tuple[Notify, ...], Field(max_length=8)] | None = Field(
+        None,
+        description="channels that are told of the ramp",
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["channel"],
+        },
+    )
+    decision: NextDecision | None = None
     gates: Annotated[tuple[Literal["Start", "EachStep"], ...], Field(max_length=2)] | None = Field(
         None,
         description="wait for spec.approve before the start, before each later step",

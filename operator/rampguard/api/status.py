@@ -170,8 +170,8 @@ def to_status(view: StatusView, state: State) -> Json:
     """Return the status of a ramp: readable fields, and the line that to_state reads.
 
     Where it would be more than the API server stores, the findings lose first their numbers, then
-    their evidence, and say so, and the timeline its older lines: without its memory a ramp could
-    not even be rolled back.
+    their evidence, and say so, and the timeline its older lines; in the end notices that wait are
+    given up. Without its memory a ramp could not even be rolled back.
     """
     whole, *shorter = _shorter(state)
     told = _status(view, whole)
@@ -190,8 +190,12 @@ def _shorter(state: State) -> Iterator[State]:
     short = tuple(replace(one, asked=(), vouched=0) for one in state.findings)
     bare = tuple(replace(one, details=(NO_ROOM,)) for one in short)
     yield replace(state, findings=bare)
-    mute = tuple(replace(one, details=(), evidence=NO_ROOM) for one in short)
-    yield replace(state, findings=mute, timeline=state.timeline[-FEW_LINES:])
+    mute = tuple(replace(one, details=(), asked=(), evidence=NO_ROOM) for one in short)
+    quiet = replace(state, findings=mute, timeline=state.timeline[-FEW_LINES:])
+    yield quiet
+    if state.outbox:
+        lost = f"{len(state.outbox)} notices {NO_ROOM}"
+        yield replace(quiet, outbox=(), unheard=(lost,))
 
 
 def _status(view: StatusView, state: State) -> Json | None:

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from rampguard.api.raw import Json, part, saying, text
 from rampguard.api.require import to_require, to_window
 from rampguard.api.rules import minutes
-from rampguard.api.spec import Guardrail, Spec, Target
-from rampguard.core import model
+from rampguard.api.spec import Guardrail, Notify, Spec, Target
+from rampguard.core import model, outbox
 from rampguard.core.model import (
     Ask,
     EnvName,
@@ -22,6 +22,7 @@ from rampguard.core.model import (
     PromQL,
     Ref,
 )
+from rampguard.core.outbox import Kind, NextDecision
 from rampguard.ports import InvalidSpec
 
 GROUP, VERSION, KIND = "rampguard.dev", "v1alpha1", "ExperimentRamp"
@@ -89,6 +90,11 @@ def _asked(spec: Spec) -> dict[str, Any]:
         "owner": spec.owner,
         "window": to_window(spec.window),
         "require": to_require(spec.require),
+        "notify": tuple(_notify(one) for one in spec.notify or ()),
+        "decision": spec.decision
+        and NextDecision(
+            analysis_window=spec.decision.analysis_window, go_no_go=spec.decision.go_no_go
+        ),
         "gates": frozenset(GateKind(gate) for gate in spec.gates or ()),
         "paused": bool(spec.paused),
         "approve": spec.approve,
@@ -99,6 +105,12 @@ def _asked(spec: Spec) -> dict[str, Any]:
 def _target(target: Target) -> model.Target:
     pods = 1 if target.min_pods is None else target.min_pods
     return model.Target(target.name, target.container, pods)
+
+
+def _notify(one: Notify) -> outbox.Notify:
+    if one.events is None:
+        return outbox.Notify(one.channel)
+    return outbox.Notify(one.channel, frozenset(map(Kind, one.events)))
 
 
 def _guardrail(one: Guardrail) -> model.Guardrail:

@@ -18,6 +18,7 @@ SHOWN = (
     "PodsProven",
     "GuardrailsPassing",
     "RollbackVerified",
+    "Notified",
 )
 
 

@@ -33,6 +33,7 @@ from rampguard.core.model import (
     Workload,
 )
 from rampguard.core.moves import blind_for, is_gate, overdue
+from rampguard.core.outbox import waiting
 from rampguard.core.plan import Plan, next_finding, soak_end
 from rampguard.core.preconditions import met_text, skipped, text_of, unmet, window_is_over
 from rampguard.core.reasons import ConditionType, Reason
@@ -154,6 +155,7 @@ def _facts(
     yield from _proof(plan, state, seen)
     yield from _guardrails(plan, state.stage)
     yield from _rollback(plan, state, seen)
+    yield from _notified(state)
 
 
 def _stalled(plan: Plan, seen: Observation, decision: Decision, phase: Phase) -> _Fact | None:
@@ -348,6 +350,20 @@ def _rollback(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
     late = isinstance(state.stage, RollingBack) and overdue(plan, seen, state.stage.progress)
     reason = Reason.ROLLBACK_OVERDUE if late else Reason.ROLLING_BACK
     yield _fails(kind, reason, record.because.message)
+
+
+def _notified(state: State) -> Iterator[_Fact]:
+    """Say whether people get what they are to get; nothing while that is still open."""
+    kind = ConditionType.NOTIFIED
+    failing = tuple((n, r) for n, r in waiting(state.outbox) if r.tries)
+    if failing or state.unheard:
+        lines = (
+            *(f"{r.channel}: {n.kind} (try {r.tries}): {r.why}" for n, r in failing),
+            *(f"given up on {line}" for line in reversed(state.unheard)),
+        )
+        yield _fails(kind, Reason.DELIVERY_FAILING, "; ".join(lines))
+    elif state.delivered and not state.outbox:
+        yield _holds(kind, Reason.DELIVERED, f"{state.delivered} delivered")
 
 
 def _conditions(

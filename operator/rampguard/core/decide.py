@@ -40,6 +40,7 @@ from rampguard.core.model import (
     Write,
 )
 from rampguard.core.moves import end, is_gate, note, told_once
+from rampguard.core.notices import take_deliveries, with_notices
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import ended, roll_back, rolling_back, step_of
@@ -51,11 +52,13 @@ LINES = 20  # kept of the timeline
 
 def decide(plan: Plan, state: State, seen: Observation) -> Decision:
     """Choose the next stage, the actions it needs, and when to look again."""
-    heard, notes = _hear(plan, state, seen)
+    told, tried = take_deliveries(state, seen)
+    heard, notes = _hear(plan, told, seen)
     decision = _let_go(plan, heard, seen) or _unreadable(plan, heard, seen)
     if decision is None:
         decision = _interrupted(plan, heard, seen) or _walk(plan, heard, seen)
-    return _sealed(plan, state, seen, replace(decision, notes=(*notes, *decision.notes)))
+    decision = replace(decision, notes=(*tried, *notes, *decision.notes))
+    return _sealed(plan, state, seen, with_notices(plan, state, seen, decision))
 
 
 def _walk(plan: Plan, state: State, seen: Observation) -> Decision:

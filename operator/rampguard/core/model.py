@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, NewType
 
+from rampguard.core.outbox import Delivery, NextDecision, Notify, Outbox
 from rampguard.core.reasons import Reason
 from rampguard.core.require import Require, Required, Window
 
@@ -161,6 +162,8 @@ class Ask:
     owner: str | None = None  # None: nobody is named
     window: Window | None = None  # None: it may start at any time
     require: Require | None = None  # None: nothing beyond the pre-flight and the signals
+    notify: tuple[Notify, ...] = ()
+    decision: NextDecision | None = None  # None: nothing was said
     gates: frozenset[GateKind] = frozenset()
     paused: bool = False
     approve: str | None = None  # None: no approval is asked
@@ -590,6 +593,10 @@ class State:
     blind_total: timedelta = timedelta(0)  # over all soaks that ended
     mixed: timedelta | None = None  # length of the last mixed exposure; None: not measured
     told: tuple[str, ...] = ()  # keys of repeated notices and stale approvals already told
+    outbox: Outbox = ()
+    delivered: int = 0  # notices, each to one channel
+    unheard: tuple[str, ...] = ()  # notices that were given up, the latest
+    announced: tuple[str, ...] = ()  # keys of RampPlanned, each with a channel that got it
     timeline: tuple[Line, ...] = ()
     conditions: tuple[Condition, ...] = ()
     observed_generation: int = -1
@@ -715,6 +722,8 @@ class Observation:
     unread: tuple[str, ...] = ()  # why dry runs have no baseline
     kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
+    channels: tuple[str, ...] = ()  # that the operator's configuration has
+    deliveries: tuple[Delivery, ...] = ()  # since the last pass that was remembered
     namespace_deleting: bool = False
     finalizer: bool = False  # ours is on the ramp
 

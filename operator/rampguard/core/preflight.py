@@ -11,6 +11,7 @@ from rampguard.core.model import (
     Target,
     Workload,
 )
+from rampguard.core.outbox import GRAFANA
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.targets import short
@@ -20,7 +21,7 @@ Rule = Callable[[Plan, Target, Workload], Because | None]
 
 def preflight(plan: Plan, seen: Observation) -> tuple[Because, ...]:
     """Return every reason why the first write must not happen; empty: it may."""
-    return tuple(_unmet(plan, seen, RULES))
+    return (*_unmet(plan, seen, RULES), *_unknown_channels(plan, seen))
 
 
 def step_preflight(plan: Plan, seen: Observation) -> tuple[Because, ...]:
@@ -46,6 +47,17 @@ def _unmet(plan: Plan, seen: Observation, rules: tuple[Rule, ...]) -> Iterator[B
             )
             continue
         yield from (b for rule in rules if (b := rule(plan, target, workload)) is not None)
+
+
+def _unknown_channels(plan: Plan, seen: Observation) -> Iterator[Because]:
+    known = ", ".join(one for one in seen.channels if one != GRAFANA) or "none"
+    for one in plan.ask.notify:
+        if one.channel not in seen.channels:
+            text = (
+                f"spec.notify names the channel {one.channel}; the operator's configuration"
+                f" has {known}"
+            )
+            yield Because(Reason.UNKNOWN_CHANNEL, text)
 
 
 def _deleting(plan: Plan, target: Target, seen: Workload) -> Because | None:

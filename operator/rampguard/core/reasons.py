@@ -15,6 +15,7 @@ class ConditionType(StrEnum):
     PODS_PROVEN = "PodsProven"
     GUARDRAILS_PASSING = "GuardrailsPassing"
     ROLLBACK_VERIFIED = "RollbackVerified"
+    NOTIFIED = "Notified"
 
 
 class Reason(StrEnum):
@@ -59,6 +60,7 @@ class Reason(StrEnum):
     CLUSTER_UNREADABLE = "ClusterUnreadable"
     SIGNALS_MISSING = "SignalsMissing"
     READY = "Ready"  # SignalsReady=True
+    UNKNOWN_CHANNEL = "UnknownChannel"  # spec.notify names what the configuration does not have
 
     # preconditions
     MET = "Met"  # every one holds
@@ -98,6 +100,11 @@ class Reason(StrEnum):
     ROLLBACK_VERIFIED = "RollbackVerified"
     DELETED = "Deleted"
     FORCE_DELETED = "ForceDeleted"
+
+    # notices
+    DELIVERED = "Delivered"
+    DELIVERY_FAILING = "DeliveryFailing"
+    NOTIFY_FAILED = "NotifyFailed"
 
     # events
     PREFLIGHT_PASSED = "PreflightPassed"

@@ -39,6 +39,7 @@ from rampguard.core.moves import (
     patience,
     told_once,
 )
+from rampguard.core.outbox import waiting
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.targets import (
@@ -52,6 +53,7 @@ from rampguard.core.targets import (
 )
 
 Named = TypeVar("Named")
+LAST_WORDS = timedelta(minutes=1)  # that a deleted ramp stays, at most, for its notices
 STICKY = "users keep an arm that they were assigned until their cookie ends"
 
 
@@ -129,11 +131,19 @@ def ended(plan: Plan, state: State, stage: Ended, seen: Observation) -> Decision
         if not _leave_asked(plan, state):
             return Decision(state=state, because=stage.because, look_again_in=plan.tempo.recheck)
     actions: tuple[Action, ...] = ()
+    if _last_words(plan, state, stage, seen):
+        return Decision(state=state, because=stage.because, look_again_in=plan.tempo.proving)
     if seen.finalizer:
         stamped = tuple(w for w in seen.workloads if w and own_stamp(plan, w) and w.container)
         drops = tuple(DropStamp(w.deployment, w.container or "") for w in stamped)
         actions = (*drops, DropFinalizer())
     return Decision(state=state, because=stage.because, actions=actions, look_again_in=IDLE)
+
+
+def _last_words(plan: Plan, state: State, stage: Ended, seen: Observation) -> bool:
+    """Say whether a deleted ramp stays for a moment, until each of its notices was tried."""
+    untried = any(not one.tries for _, one in waiting(state.outbox))
+    return plan.ask.deleting and untried and seen.now - stage.since < LAST_WORDS
 
 
 def own_stamp(plan: Plan, workload: Workload) -> bool:

@@ -17,6 +17,7 @@ from rampguard.core.model import (
     State,
 )
 from rampguard.core.moves import ask_person, end, note, was_approved
+from rampguard.core.notices import is_announcing
 from rampguard.core.plan import Plan
 from rampguard.core.preconditions import text_of, unmet, vouched, vouching
 from rampguard.core.preflight import at_goal, preflight
@@ -49,8 +50,16 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
         return _wait(plan, state, stage, seen, Because(Reason.PAUSED, "paused before the start"))
     if seen.signals is None:
         return _wait(plan, state, stage, seen, Because(Reason.PENDING, "signals are being asked"))
-    if GateKind.START in ask.gates and not was_approved(state, "start"):
-        why = f"everything is ready to set {ask.env} {ask.origin} -> {plan.values[0]}"
+    return _ready(plan, state, stage, seen)
+
+
+def _ready(plan: Plan, state: State, stage: Pending, seen: Observation) -> Decision:
+    """Announce the plan, ask at the gate, start."""
+    if is_announcing(plan, state, seen):
+        because = Because(Reason.PENDING, "the plan is announced before anything changes")
+        return replace(_wait(plan, state, stage, seen, because), look_again_in=plan.tempo.proving)
+    if GateKind.START in plan.ask.gates and not was_approved(state, "start"):
+        why = f"everything is ready to set {plan.ask.env} {plan.ask.origin} -> {plan.values[0]}"
         asked, notes = ask_person(plan, state, "start", why, seen.now)
         because = Because(Reason.AWAITING_APPROVAL, why)
         return replace(_wait(plan, asked, stage, seen, because), notes=notes)

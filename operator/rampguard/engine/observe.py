@@ -41,6 +41,8 @@ async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
         now=world.clock.now(),
         finalizer=is_held(ramp),
         refusals=world.refusals.pop(plan.ask.uid, ()),
+        channels=world.notifier.channels,
+        deliveries=world.deliveries.get(plan.ask.uid, ()),
         namespace_deleting=plan.ask.deleting and await _namespace_goes(plan, world),
     )
     if isinstance(state.stage, Ended) and not seen.finalizer:

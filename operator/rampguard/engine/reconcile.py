@@ -10,13 +10,15 @@ from rampguard.api.v1alpha1 import to_ask
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.model import Applying, Decision, Ref, RollingBack
+from rampguard.core.outbox import due
 from rampguard.core.plan import make_plan
 from rampguard.engine.act import act, fence
+from rampguard.engine.courier import settle
 from rampguard.engine.observe import observe
 from rampguard.engine.recording import keep
 from rampguard.engine.report import report
 from rampguard.engine.sight import Sight
-from rampguard.ports import Conflict, InvalidSpec, Json, NotFound, Resource, World
+from rampguard.ports import Conflict, InvalidSpec, Json, NotFound, Post, Resource, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ async def _pass(ref: Ref, ramp: Json, world: World) -> Rest:
         sight = await fence(plan, decision, sight, world)
     # Status first: if we die now, the way back must be written down.
     await _remember(ref, ramp, to_status(view, remembered), decision, world)
+    settle(ask.uid, sight.seen.deliveries, world)
+    world.posts[ref] = Post(ask.uid, due(remembered.outbox, sight.seen.now))
     keep(plan, state, sight.seen, decision, world)
     outcomes = await act(plan, decision, sight, world)
     await report(plan, decision, view, outcomes, world)

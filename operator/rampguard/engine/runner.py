@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from rampguard.core.model import Ref
+from rampguard.engine.courier import Courier
 from rampguard.engine.reconcile import Rest, reconcile
 from rampguard.engine.scheduler import Scheduler
 from rampguard.engine.watching import PodWatches
@@ -27,7 +28,7 @@ Pass = Callable[[Ref, World], Awaitable[Rest]]
 
 
 class Runner:
-    """Scheduler, workers and watches of one process."""
+    """Scheduler, workers, watches and courier of one process."""
 
     def __init__(
         self, world: World, namespaces: tuple[str, ...], workers: int, make: Pass = reconcile
@@ -37,6 +38,7 @@ class Runner:
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
         self._make = make
         self._watches = PodWatches(world, lambda ref, after: self.scheduler.wake(ref, after=after))
+        self._courier = Courier(world, self.scheduler.wake)
         self._failed: dict[Ref, int] = {}
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
@@ -57,6 +59,7 @@ class Runner:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._watches.close()
+        await self._courier.close()
 
     async def _work(self) -> None:
         while (ref := await self.scheduler.next()) is not None:
@@ -81,12 +84,14 @@ class Runner:
             self._failed.pop(ref, None)
             self._watches.want(ref, rest.watch)
             result, again = "ok", rest.again_in
+        self._courier.take(ref)
         telemetry.count_pass(result, clock.monotonic() - began)
         return again
 
     def _gone(self, ref: Ref) -> None:
         self._failed.pop(ref, None)
         self._watches.want(ref, frozenset())
+        self._courier.forget(ref)
         self._world.telemetry.forget_ramp(ref)
 
     def _back_off(self, ref: Ref, error: Exception) -> timedelta:

@@ -32,10 +32,15 @@ from rampguard.core.model import (
     Verdict,
 )
 from rampguard.core.moves import TOLD
+from rampguard.core.notices import DETAILS as DETAILS_OF_A_NOTICE
+from rampguard.core.notices import MOST_UNHEARD, QUERIES, TEXT
+from rampguard.core.outbox import MOST as MOST_LETTERS
+from rampguard.core.outbox import WHY, Kind, Letter, Notice, Recipient
 from rampguard.core.preconditions import VOUCHED
 from rampguard.core.view import StatusView
 
 GUARDRAILS, TARGETS = 10, 10  # the most that the schema takes
+CHANNELS = 8 + 1  # and Grafana
 FAMILIES, BINS = 2 * GUARDRAILS, 288
 VOICES = 4  # two links, and two things that a person overrode
 VIEW = StatusView(phase=Phase.SOAKING, blind=timedelta(0))
@@ -145,6 +150,34 @@ def utmost() -> State:
     )
 
 
+def unheard(of: State) -> State:
+    """Return a state in which every channel is dead and as much waits as there is room for."""
+    recipients = tuple(
+        Recipient(channel="c" * 63, tries=30, due=s.T, why="w" * WHY) for _ in range(CHANNELS)
+    )
+    notice = Notice(
+        kind=Kind.ROLLBACK_VERIFIED,
+        key="k" * 200,
+        at=s.T,
+        text="t" * TEXT,
+        details=("d" * DETAILS_OF_A_NOTICE,),
+        experiment="e" * 63,
+        env="E" * 128,
+        origin=10,
+        to=50,
+        owner="o" * 128,
+        since=s.T,
+        queries=(("g" * 63, "q" * QUERIES),),
+    )
+    return replace(
+        of,
+        outbox=(Letter(notice, recipients),) * MOST_LETTERS,
+        delivered=999,
+        unheard=("c" * 128,) * MOST_UNHEARD,
+        announced=("RampPlanned/01234567 to " + "c" * 63,) * CHANNELS,
+    )
+
+
 def test_the_largest_ramp_is_remembered_within_the_schema() -> None:
     line = engine.write(utmost())
     assert len(line) < LONGEST_MEMORY
@@ -195,6 +228,21 @@ def test_whatever_is_counted_and_said_a_status_can_be_stored() -> None:
     assert len(status["timeline"]) == LINES // 2
 
 
+def test_dead_channels_cost_a_large_ramp_the_numbers_of_its_findings() -> None:
+    was = unheard(utmost())
+    kept = engine.read(to_status(VIEW, was)["engine"])
+    assert kept == replace(was, findings=kept.findings)
+    assert {one.details for one in kept.findings} == {(NO_ROOM,)}
+
+
+def test_where_nothing_else_is_left_to_shorten_notices_are_given_up_and_it_is_said() -> None:
+    status = to_status(VIEW, unheard(hostile()))
+    assert len(orjson.dumps(status)) <= LARGEST
+    kept = engine.read(status["engine"])
+    assert kept.outbox == ()
+    assert kept.unheard == (f"{MOST_LETTERS} notices {NO_ROOM}",)
+
+
 def test_a_memory_that_cannot_be_shortened_is_an_error_of_ours() -> None:
     with pytest.raises(ValueError, match="longer than 524288 characters"):
         to_status(VIEW, State(told=("x" * LONGEST_MEMORY,)))
@@ -217,6 +265,13 @@ def test_counts_and_evidence_come_back_as_they_were() -> None:
 
 
 READINGS = ((Reading(1.0, 2.0, 0.5),), (Reading(),))
+
+
+def test_a_line_from_before_there_were_notices_is_read() -> None:
+    was = utmost()
+    line = engine.write(was)
+    assert not {"outbox", "delivered", "unheard", "announced"} & set(orjson.loads(line))
+    assert engine.read(line) == was
 
 
 def soaking_line(counts: str) -> str:

@@ -1,11 +1,15 @@
 """One pass over a fake cluster: the order of its calls, and what an error makes of it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from fake_notifier import FakeNotifier, Temper
 from fakes import ENV, FakeCluster, FakeMetrics, FakeTelemetry, Mood, deployment, env_of, ramp
+from rampguard.api import engine
 from rampguard.core.model import Ref
+from rampguard.core.outbox import Delivery
 from rampguard.core.plan import Tempo
 from rampguard.engine.reconcile import reconcile
 from rampguard.ports import (
@@ -194,3 +198,71 @@ async def test_a_refused_write_is_told_and_rolled_back(cluster, world):
     assert value(cluster) == "10"
     assert "policy says no" in status(cluster)["rollback"]["because"]
     assert world.refusals == {}
+
+
+@pytest.fixture
+def told_world(cluster, world):
+    cluster.patch(Resource.RAMPS, RAMP, {"spec": {"notify": [{"channel": "team"}]}})
+    return replace(world, notifier=FakeNotifier({"team": Temper.GOOD}))
+
+
+def delivered(world: World, uid: str) -> None:
+    """Let all that is due arrive."""
+    told = tuple(
+        Delivery(key=notice.key, channel=channel, at=world.clock.now())
+        for notice, channel in world.posts.pop(RAMP).due
+    )
+    world.deliveries[uid] = (*world.deliveries.get(uid, ()), *told)
+
+
+def outbox(cluster: FakeCluster) -> list[str]:
+    return [str(letter.notice.kind) for letter in engine.read(status(cluster)["engine"]).outbox]
+
+
+async def test_a_notice_stands_in_the_status_before_it_is_sent(cluster, told_world):
+    uid = cluster.seen(Resource.RAMPS, "app", RAMP.name)["metadata"]["uid"]
+    cluster.fail(Unavailable("no answer"), verb="put_status")
+    with pytest.raises(Unavailable):
+        await reconcile(RAMP, told_world)
+    assert told_world.posts == {}
+    await reconcile(RAMP, told_world)
+    assert outbox(cluster) == ["RampPlanned"]
+    assert [channel for _, channel in told_world.posts[RAMP].due] == ["team"]
+    assert value(cluster) == "10"
+    delivered(told_world, uid)
+    await reconcile(RAMP, told_world)
+    assert (outbox(cluster), value(cluster)) == (["RampStarted"], "50")
+    assert told_world.deliveries == {}
+
+
+async def test_what_came_of_a_delivery_is_kept_until_a_status_remembers_it(cluster, told_world):
+    uid = cluster.seen(Resource.RAMPS, "app", RAMP.name)["metadata"]["uid"]
+    await reconcile(RAMP, told_world)
+    delivered(told_world, uid)
+    cluster.fail(Conflict("somebody wrote"), verb="put_status")
+    with pytest.raises(Conflict):
+        await reconcile(RAMP, told_world)
+    assert len(told_world.deliveries[uid]) == 1
+    cluster.rollouts.settle()
+    await reconcile(RAMP, told_world)
+    assert outbox(cluster) == ["RampStarted"]
+
+
+async def test_a_pass_that_fails_after_it_remembered_leaves_its_post(cluster, told_world):
+    uid = cluster.seen(Resource.RAMPS, "app", RAMP.name)["metadata"]["uid"]
+    await reconcile(RAMP, told_world)
+    delivered(told_world, uid)
+    cluster.fail(Unavailable("no answer"), verb="apply")
+    with pytest.raises(Unavailable):
+        await reconcile(RAMP, told_world)
+    assert [str(notice.kind) for notice, _ in told_world.posts[RAMP].due] == ["RampStarted"]
+
+
+async def test_an_unknown_channel_blocks_the_ramp_and_is_named(cluster, told_world):
+    await reconcile(RAMP, replace(told_world, notifier=FakeNotifier({"mail": Temper.GOOD})))
+    told = {one["type"]: one for one in status(cluster)["conditions"]}
+    assert (status(cluster)["phase"], told["Ready"]["reason"]) == ("Blocked", "UnknownChannel")
+    assert (
+        "names the channel team; the operator's configuration has mail"
+        in (told["Stalled"]["message"])
+    )

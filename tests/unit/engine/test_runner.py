@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from fake_notifier import FakeNotifier, Temper
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, ramp
 from rampguard.core.model import Ref
+from rampguard.core.outbox import Kind, Notice
 from rampguard.core.plan import Tempo
 from rampguard.engine.reconcile import Rest
 from rampguard.engine.runner import LONGEST, RESYNC, Runner
@@ -15,6 +17,7 @@ from rampguard.ports import (
     Conflict,
     InvalidSpec,
     NotFound,
+    Post,
     Refused,
     Resource,
     Rules,
@@ -65,6 +68,7 @@ def world():
         clock=cluster.clock,
         telemetry=FakeTelemetry(),
         rules=Rules(process="p", tempo=Tempo()),
+        notifier=FakeNotifier({"team": Temper.GOOD}),
     )
 
 
@@ -198,6 +202,26 @@ async def test_a_ramp_that_is_gone_is_dropped(runner, passes, world):
     assert A not in runner.scheduler.known()
     assert A not in world.telemetry.ramps
     assert told(world) == ["ok"]
+
+
+@pytest.mark.parametrize("error", [[], [Unavailable("no answer")]], ids=["good", "bad"])
+async def test_what_a_pass_remembered_is_sent_however_it_ended(runner, passes, error):
+    world = runner._world
+    notice = Notice(
+        kind=Kind.BLOCKED,
+        key="k",
+        at=world.clock.now(),
+        text="t",
+        experiment="e",
+        env="E",
+        origin=1,
+        to=2,
+    )
+    world.posts[A] = Post("uid", ((notice, "team"),))
+    passes.raises = {A: error}
+    runner.scheduler.wake(A)
+    await settle()
+    assert [one.notice for one in world.notifier.taken] == [notice]
 
 
 async def test_the_resync_wakes_what_no_event_told(runner, passes, world):
