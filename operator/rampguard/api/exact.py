@@ -105,7 +105,7 @@ def _time(told: _Object) -> datetime:
         raise Refusing(Fault.WRONG_TYPE, "timestamp")
     try:
         at = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):  # half of a surrogate pair is no text to it
         at = _time_of_python(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 

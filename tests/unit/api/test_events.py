@@ -66,6 +66,10 @@ FAULTS: dict[str, tuple[object, str]] = {
     "a mark in the middle": (b"{\xef\xbb\xbf" + LINE[1:], "the line is not JSON, or cut off"),
     "a control character": (LINE.replace(b"u-1", b"u\x01"), "the line is not JSON, or cut off"),
     "half a pair": (LINE.replace(b"u-1", b"\\ud800"), "user_id is not UTF-8"),
+    "half a pair as the time": (
+        written(exposure(at="\ud800"))[:-1],
+        "timestamp is no ISO 8601 time",
+    ),
     "no UTF-8": (LINE.replace(b"u-1", b"u\xff"), "the line is not UTF-8"),
     "no UTF-8 beside what is read": (LINE[:-1] + b',"x":"\xff"}', "the line is not UTF-8"),
     "UTF-16": ('{"a": 1}'.encode("utf-16-le"), "the line is not JSON, or cut off"),
