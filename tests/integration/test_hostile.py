@@ -25,6 +25,8 @@ FIELDS = sorted(text_fields(SPEC))
 FREE = {
     *("experiment", "owner", "targets.0.name", "targets.0.container"),
     *("arms.control", "arms.treatment", "guardrails.0.query"),
+    *("decision.analysisWindow", "decision.goNoGo", "require.smokeTest.ramp"),
+    *("require.override.by", "require.override.reason"),
 }
 
 
