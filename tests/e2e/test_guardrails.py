@@ -58,7 +58,7 @@ def test_treated_users_who_start_fewer_sessions(soaking: Stage, record_property:
         soaking, record_property, "sessions -40 % in treatment", treatment_session_drop=0.4
     )
     assert verdicts(back)["starts"] == "Breached"
-    assert back["rollback"]["because"].startswith("starts 0.")
+    assert back["rollback"]["because"].startswith("starts x0.")
     assert any("ln E" in line for line in back["findings"][-1]["details"])
     assert soaking.only("0")
 
