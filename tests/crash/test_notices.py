@@ -5,9 +5,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from crash.harness import Blow, Process, begin, dying_again_and_again, every_blow, to_its_end
-from crash.story import STORIES, Story
-from fake_notifier import Temper
+from crash.harness import (
+    Blow,
+    Process,
+    begin,
+    dying_again_and_again,
+    every_blow,
+    to_its_end,
+    walk,
+)
+from crash.story import MINUTE, STORIES, Story
+from fake_notifier import FakeNotifier, Temper
 from rampguard.core.outbox import GRAFANA
 
 NOTIFY = {"notify": [{"channel": "team"}, {"channel": "mail"}], "owner": "@mia"}
@@ -27,7 +35,17 @@ def told(story: str, tells: frozenset[str], mail: Temper = Temper.DEAD) -> Story
 COMPLETES = told("completes", STARTS | {"FindingRecorded", "RampSucceeded"})
 BREACH = told("breach", STARTS | BACK | {"FindingRecorded", "GuardrailBreached"})
 DELETION = told("deletion", STARTS | BACK)
-STORIES_TOLD = (COMPLETES, BREACH, DELETION)
+GOOD = told("abort", STARTS | BACK, Temper.GOOD)
+ANNOUNCED = replace(
+    GOOD,
+    name="abort, announced to all",
+    spec={
+        **GOOD.spec,
+        "notify": [{"channel": "team"}, {"channel": "mail", "events": ["Blocked"]}],
+        "require": {"announced": True},
+    },
+)
+STORIES_TOLD = (COMPLETES, BREACH, DELETION, ANNOUNCED)
 
 
 @pytest.mark.parametrize("story", STORIES_TOLD, ids=str)
@@ -37,7 +55,7 @@ async def test_every_notice_arrives_wherever_the_engine_is_struck(story: Story) 
 
 
 @pytest.mark.parametrize("calls", [9, 14, 20])
-@pytest.mark.parametrize("story", [BREACH, DELETION], ids=str)
+@pytest.mark.parametrize("story", [BREACH, DELETION, ANNOUNCED], ids=str)
 async def test_every_notice_arrives_from_engines_that_die_again_and_again(
     story: Story, calls: int
 ) -> None:
@@ -88,3 +106,24 @@ async def test_a_dead_channel_is_told_in_the_condition_and_as_an_event() -> None
     assert "refused the connection" in notified["message"]
     notes = [c.body["note"] for c in process.tale.calls if c.verb == "create_event"]
     assert sum("mail does not take notices" in note for note in notes) == 1
+
+
+async def test_a_start_that_must_be_announced_waits_for_a_dead_channel_and_then_goes() -> None:
+    tempers = {**ANNOUNCED.tempers, "mail": Temper.DEAD}
+    process = Process(begin(replace(ANNOUNCED, tempers=tempers)))
+    scene, notifier = process.tale.scene, process.world.notifier
+    assert isinstance(notifier, FakeNotifier)
+    recovers, phases = scene.now + 30 * MINUTE, set()
+    async for _ in walk(process):
+        if scene.now < recovers:
+            phases.add(scene.status.get("phase"))
+        else:
+            notifier.tempers["mail"] = Temper.GOOD
+    await process.end()
+    process.tale.watchman.check_end()
+    assert phases == {None, "Pending", "Blocked"}
+    assert "Blocked" not in {str(one.notice.kind) for one in scene.mail}
+    told = [c.body for c in process.tale.calls if c.verb == "create_event"]
+    assert [one["note"] for one in told if one["reason"] == "NotAnnounced"] == [
+        "RampPlanned is not delivered to mail: see condition Notified (owner: @mia)"
+    ]

@@ -9,6 +9,7 @@ from fakes import ENV, Call, Json, env_of
 from rampguard.api import engine
 from rampguard.api.stamp import read_stamp
 from rampguard.core.model import EnvName, Ref
+from rampguard.core.outbox import Kind
 from rampguard.ports import Resource
 
 ONCE = frozenset(
@@ -49,6 +50,7 @@ class Watchman:
             self._note_value(ref.name)
         if resource in {Resource.DEPLOYMENTS, Resource.RAMPS}:
             self._every_change_has_its_original()
+            self._announced_before_it_changes()
         if resource in {Resource.DEPLOYMENTS, Resource.RAMPS, Resource.PODS}:
             self._rolled_back_means_back()
 
@@ -78,6 +80,16 @@ class Watchman:
                 raise Broken(f"RolledBack, and {name} stands at {self._value(name)}")
         if still := [name for name, value in self._pods() if value in OURS]:
             raise Broken(f"RolledBack, and {still} still run our value")
+
+    def _announced_before_it_changes(self) -> None:
+        """Where it is required, nothing changes before every channel took RampPlanned."""
+        spec = self.scene.story.spec
+        is_changed = any(len(values) > 1 for values in self.values.values())
+        if not is_changed or not spec.get("require", {}).get("announced"):
+            return
+        told = {one.channel for one in self.scene.mail if one.notice.kind is Kind.RAMP_PLANNED}
+        if missing := {one["channel"] for one in spec["notify"]} - told:
+            raise Broken(f"changed, and {sorted(missing)} had not heard of it")
 
     # --- at the end ---
 

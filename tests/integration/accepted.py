@@ -71,8 +71,10 @@ REQUIRE = Require(
     smoke_test=TEST,
     no_firing_alerts='severity=~"sev1|sev2", service="skills"',
     no_open_incidents=Incidents(check="pager", evidence=None),
+    announced=True,
     override=Override("@mia", "alert X is known, INC-12"),
 )
+UNANNOUNCED = replace(REQUIRE, announced=False)
 LINK = "https://wiki.example.com/tests?id=7#end"
 # What the valid manifest asks, field by field.
 WHOLE: dict[str, Any] = {
@@ -287,12 +289,13 @@ ROWS: dict[str, Row] = {
                     "gitops",
                     "owner",
                     "notify",
+                    "require.announced",
                     "decision",
                     "onUnattributable",
                 ),
             )
         ),
-        {"owner": None, "notify": (), "decision": None},
+        {"owner": None, "notify": (), "require": UNANNOUNCED, "decision": None},
     ),
     "nothing for every policy": (
         tuple(
@@ -350,7 +353,15 @@ ROWS: dict[str, Row] = {
     "alerts alone": given(
         "require", {"noFiringAlerts": "a='b'"}, require=Require(no_firing_alerts="a='b'")
     ),
-    "nobody to tell": given("notify", [], notify=()),
+    "an announcement alone": given("require", {"announced": True}, require=Require(announced=True)),
+    "no announcement": left_out("require.announced", require=UNANNOUNCED),
+    "an announcement that is not asked for": given(
+        "require.announced", value=False, require=UNANNOUNCED
+    ),
+    "nobody to tell": (
+        (drop("require.announced"), put("notify", [])),
+        {"require": UNANNOUNCED, "notify": ()},
+    ),
     "every event": given(
         "notify",
         [{"channel": "team", "events": sorted(NAMED)}],

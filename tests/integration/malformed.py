@@ -380,7 +380,10 @@ RULES = {
 SMOKE, OPEN = "spec.require.smokeTest", "spec.require.noOpenIncidents"
 ONE_TEST = "smokeTest takes ramp and maxAge, optionally requireConclusive, or evidence alone"
 ONE_CHECK = "noOpenIncidents takes check or evidence, one of them"
-REQUIRE = "require names at least one of smokeTest, noFiringAlerts, noOpenIncidents"
+REQUIRE = (
+    "require names at least one of smokeTest, noFiringAlerts, noOpenIncidents, announced: true"
+)
+UNHEARD = "require.announced: true needs notify: name the channels that are to hear of the plan"
 PRECONDITIONS = {
     "a text for the window": typed("spec.window", "object", "tomorrow"),
     "a text for require": typed("spec.require", "object", "all"),
@@ -390,9 +393,9 @@ PRECONDITIONS = {
     "a text for requireConclusive": typed(f"{SMOKE}.requireConclusive", "boolean", "yes"),
     "a number for maxAge": typed(f"{SMOKE}.maxAge", "string", 336),
     "a text for an override": typed("spec.require.override", "object", "@mia"),
-    "announced, which comes later": strange(
-        "spec.require.announced", put("require.announced", value=True)
-    ),
+    "a text for announced": typed("spec.require.announced", "boolean", "everybody"),
+    "an announcement to nobody": ruled("spec", UNHEARD, drop("notify")),
+    "an announcement to no channel": ruled("spec", UNHEARD, put("notify", [])),
     "a URL for an incident check": strange(f"{OPEN}.url", put("require.noOpenIncidents.url", "x")),
     "an unknown field of the window": strange("spec.window.zone", put("window.zone", "CET")),
     "an unknown field of a smoke test": strange(f"{SMOKE}.name", put("require.smokeTest.name", 1)),
@@ -438,7 +441,10 @@ PRECONDITIONS = {
     "an empty require": ruled("spec.require", REQUIRE, put("require", {})),
     "an override of nothing": ruled(
         "spec.require", REQUIRE, *(drop(f"require.{n}") for n in
-        ("smokeTest", "noFiringAlerts", "noOpenIncidents")),
+        ("smokeTest", "noFiringAlerts", "noOpenIncidents", "announced")),
+    ),
+    "an announcement that is not required": ruled(
+        "spec.require", REQUIRE, put("require", {"announced": False})
     ),
     "an empty smoke test": ruled(SMOKE, ONE_TEST, put("require.smokeTest", {})),
     "a smoke test of any age": ruled(SMOKE, ONE_TEST, drop("require.smokeTest.maxAge")),

@@ -70,6 +70,7 @@ VALID: Json = {
             "smokeTest": {"ramp": "tree-10", "maxAge": "336h", "requireConclusive": True},
             "noFiringAlerts": 'severity=~"sev1|sev2", service="skills"',
             "noOpenIncidents": {"check": "pager"},
+            "announced": True,
             "override": {"by": "@mia", "reason": "alert X is known, INC-12"},
         },
         "notify": [

@@ -81,6 +81,8 @@ FROZEN_ROWS: dict[str, tuple[str, Change]] = {
     "no alerts": (REQUIRE, drop("require.noFiringAlerts")),
     "another check": (REQUIRE, put("require.noOpenIncidents.check", "other")),
     "a link for a check": (REQUIRE, put("require.noOpenIncidents", {"evidence": "https://x"})),
+    "no announcement": (REQUIRE, drop("require.announced")),
+    "an announcement that is not asked for": (REQUIRE, put("require.announced", value=False)),
     "a shorter soak": (EXTENDED, put("soak", "359m")),
 }
 FREE_ROWS: dict[str, Change] = {
@@ -114,7 +116,7 @@ FREE_ROWS: dict[str, Change] = {
     "another override": put("require.override.reason", "INC-13"),
     "no override": drop("require.override"),
     "another channel": put("notify", [{"channel": "pager"}]),
-    "nobody to tell": drop("notify"),
+    "fewer channels": drop("notify.0"),
     "another decision": put("decision.goNoGo", "2026-12-09"),
     "no decision": drop("decision"),
     "no gates": drop("gates"),

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from property.test_decisions import WALKS, Turn, Walk
+from property.test_decisions import GOOD, WALKS, Turn, Walk
 from rampguard.api import engine
 from rampguard.core.decide import decide
 from rampguard.core.model import Note, Observation, Write
@@ -16,6 +16,7 @@ from rampguard.core.outbox import (
     LONGEST,
     MOST,
     Delivery,
+    Kind,
     Notice,
     Notify,
     due,
@@ -24,6 +25,7 @@ from rampguard.core.outbox import (
 )
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
+from rampguard.core.require import Override, Require
 from scenes import MINUTE, SECOND, plan
 
 CHANNELS = ("mail", "team", GRAFANA)
@@ -52,6 +54,7 @@ class Post(Walk):
     promised: set[tuple[str, str]] = field(default_factory=set)
     got: list[tuple[str, str]] = field(default_factory=list)
     given_up: int = 0
+    took: set[tuple[str, str]] = field(default_factory=set)  # key, channel
     tried: tuple[Delivery, ...] = ()
 
     def seen(self, turn: Turn) -> Observation:
@@ -70,6 +73,16 @@ class Post(Walk):
             Delivery(key=n.key, channel=c, at=self.now, failed="" if came == "delivered" else "no")
             for (n, c), came in outcomes
             if came != "lost"
+        )
+        self.took |= {(d.key, d.channel) for d in self.tried if not d.failed}
+
+    def hears_of_the_plan(self, channel: str) -> bool:
+        """Say whether a channel took RampPlanned of the plan as it is now."""
+        ask = self.plan.ask
+        return any(
+            (key, channel) in self.took
+            for key, one in self.texts.items()
+            if one.kind is Kind.RAMP_PLANNED and (one.to, one.owner) == (ask.to, ask.owner)
         )
 
     def _look(self, before: set[tuple[str, str]], notes: tuple[Note, ...]) -> None:
@@ -102,6 +115,53 @@ def test_every_notice_waits_or_arrived_or_was_given_up_aloud(
             walk.now += jump
     assert len(walk.got) == len(set(walk.got)), "counted twice"
     assert walk.state.delivered == len(walk.got)
+
+
+REQUIRED = Require(announced=True)
+OVERRIDDEN = replace(REQUIRED, override=Override("@mia", "mail is down"))
+DEAF = (Notify("mail", frozenset({Kind.BLOCKED})), Notify("team"))
+
+
+def must_announce(of: Plan, require: Require = REQUIRED) -> Plan:
+    return replace(of, ask=replace(of.ask, require=require, notify=DEAF))
+
+
+@given(PLANS, PLANS, WALKS, LUCK, JUMPS)
+def test_nothing_is_written_while_a_channel_lacks_the_plan(
+    of: Plan, then: Plan, turns: list[Turn], luck: list[str], jump: timedelta
+) -> None:
+    walk = Post(plan=must_announce(of))
+    for i, turn in enumerate(turns):
+        if i == 1 and not walk.state.originals:
+            walk.plan = must_announce(then)
+        heard = all(map(walk.hears_of_the_plan, ("mail", "team")))
+        walk.post(turn, luck[i % len(luck) :] or luck)
+        assert heard or not walk.state.originals
+        if i == len(turns) - 2:
+            walk.now += jump
+
+
+@given(PLANS, st.integers(0, 30), st.sampled_from(("failed", "lost")))
+def test_once_all_channels_take_the_plan_the_ramp_starts_however_long_they_did_not(
+    of: Plan, hours: int, came: str
+) -> None:
+    walk = Post(plan=must_announce(of))
+    for _ in range(hours + 1):
+        walk.post(replace(GOOD, later=timedelta(hours=1)), [came])
+        assert not walk.state.originals
+    walk.now += LONGEST
+    walk.post(GOOD, ["delivered"])
+    walk.post(GOOD, ["delivered"])
+    assert walk.state.originals
+
+
+@given(PLANS, st.sampled_from(("failed", "lost", "delivered")))
+def test_an_override_starts_whatever_the_channels_do(of: Plan, came: str) -> None:
+    walk = Post(plan=must_announce(of, OVERRIDDEN))
+    for _ in range(3):
+        walk.post(replace(GOOD, later=MINUTE), [came])
+    assert walk.state.originals
+    assert any("NotAnnounced" in line for line in walk.state.vouched) is (came != "delivered")
 
 
 @given(PLANS, WALKS, LUCK)

@@ -111,6 +111,12 @@ class Require(Wire):
         " answer; looked at in the soak, too",
     )
     no_open_incidents: Incidents | None = None
+    announced: bool | None = Field(
+        None,
+        strict=True,
+        description="RampPlanned was delivered to every channel of spec.notify; it goes to all of"
+        " them then",
+    )
     override: Override | None = Field(
         None,
         description="start or go on although some of this does not hold; never skips the window",
@@ -140,6 +146,7 @@ def to_require(told: Require | None) -> core.Require | None:
         no_open_incidents=core.Incidents(check=incidents.check, evidence=incidents.evidence)
         if incidents
         else None,
+        announced=bool(told.announced),
         override=core.Override(override.by, override.reason) if override else None,
     )
 

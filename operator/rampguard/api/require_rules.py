@@ -8,6 +8,7 @@ from rampguard.api.rules import Object, Rule
 
 INSTANT = "must be an instant such as 2026-11-23T09:00:00Z"
 LINK = "must be a link such as https://wiki.example.com/smoke-test"
+ANNOUNCED = "has(self.announced) && self.announced"
 REQUIREMENTS = ("smokeTest", "noFiringAlerts", "noOpenIncidents")
 _TIME = (
     "20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
@@ -89,8 +90,8 @@ INCIDENT_RULES = (
 )
 REQUIRE_RULES = (
     Rule(
-        " || ".join(f"has(self.{name})" for name in REQUIREMENTS),
-        f"require names at least one of {', '.join(REQUIREMENTS)}",
-        lambda told: not _has_none(told, REQUIREMENTS),
+        " || ".join((*(f"has(self.{name})" for name in REQUIREMENTS), ANNOUNCED)),
+        f"require names at least one of {', '.join(REQUIREMENTS)}, announced: true",
+        lambda told: not _has_none(told, REQUIREMENTS) or told.get("announced") is True,
     ),
 )

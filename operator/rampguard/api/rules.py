@@ -136,6 +136,11 @@ def _typed(spec: Object) -> bool:
     return not typed or bool(spec.get("arms") and spec.get("metrics"))
 
 
+def _announceable(spec: Object) -> bool:
+    required = (spec.get("require") or {}).get("announced") is True
+    return not required or bool(spec.get("notify"))
+
+
 SPEC_RULES = (
     Rule("self.from != self.to", "from and to must differ", lambda s: s["from"] != s["to"]),
     Rule(
@@ -171,6 +176,12 @@ SPEC_RULES = (
         f"arms and metrics are required with a guardrail of type {' or '.join(BETWEEN_ARMS)}",
         _typed,
     ),
+    Rule(
+        "!has(self.require) || !has(self.require.announced) || !self.require.announced"
+        " || (has(self.notify) && size(self.notify) > 0)",
+        "require.announced: true needs notify: name the channels that are to hear of the plan",
+        _announceable,
+    ),
 )
 ARMS_RULES = (
     Rule(
@@ -199,7 +210,8 @@ FROZEN = (
     "onUnattributable",
 )
 FROZEN_OPTIONAL = ("steps", "fromAbsent", "arms", "metrics", "window")
-FROZEN_OF_REQUIRE = ("smokeTest", "noFiringAlerts", "noOpenIncidents")  # override alone is free
+# Of require the override alone is free.
+FROZEN_OF_REQUIRE = ("smokeTest", "noFiringAlerts", "noOpenIncidents", "announced")
 FROZEN_OF_GUARDRAIL = ("metric", "requests", "oncePerUser", "query")  # name and type are, too
 
 

@@ -22,6 +22,7 @@ _TO_START = {
     "SmokeTestInconclusive": "let the smoke test show more",
     "AlertsFiring": "let the alerts end",
     "IncidentOpen": "let the incident end",
+    "NotAnnounced": "let its channels take RampPlanned",
     "OutsideWindow": "see its window",
     "InvalidSpec": "correct the manifest",
     "WriteRefused": "see what refuses the write",

@@ -217,9 +217,9 @@ def _preconditions(plan: Plan, state: State, seen: Observation) -> Iterator[_Fac
     if seen.required is None or (plan.ask.require is None and plan.ask.window is None):
         return
     kind, started = ConditionType.PRECONDITIONS_MET, state.started_at not in {None, seen.now}
-    if held := unmet(plan, seen, started=started):
+    if held := unmet(plan, state, seen, started=started):
         yield _fails(kind, held[0].reason, text_of(held))
-    elif without := skipped(plan, seen, started=started):
+    elif without := skipped(plan, state, seen, started=started):
         text = "; ".join((*(line for _, line in without), *(one.message for one, _ in without)))
         yield _holds(kind, Reason.OVERRIDDEN, text)
     else:

@@ -52,7 +52,7 @@ LINES = 20  # kept of the timeline
 
 def decide(plan: Plan, state: State, seen: Observation) -> Decision:
     """Choose the next stage, the actions it needs, and when to look again."""
-    told, tried = take_deliveries(state, seen)
+    told, tried = take_deliveries(plan, state, seen)
     heard, notes = _hear(plan, told, seen)
     decision = _let_go(plan, heard, seen) or _unreadable(plan, heard, seen)
     if decision is None:

@@ -36,6 +36,7 @@ from rampguard.core.outbox import (
     Kind,
     Letter,
     Notice,
+    Notify,
     Recipient,
     Waiting,
     crowded,
@@ -48,6 +49,7 @@ from rampguard.core.outbox import (
 )
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
+from rampguard.core.require import Window
 
 FIRST_TRY = timedelta(seconds=30)  # that a start waits, at most, for RampPlanned to be tried
 TEXT, DETAILS, QUERIES = 1024, 1024, 1024  # characters that a notice keeps
@@ -99,7 +101,8 @@ def with_notices(plan: Plan, before: State, seen: Observation, decision: Decisio
     if plan.ask.notify or GRAFANA in seen.channels:
         for notice in due_notices(plan, before, seen, decision):
             state = _put_down(plan, state, seen, notice)
-        state, notes = _given_up(state, crowded(state.outbox), "too many wait")
+        gone = crowded(state.outbox, _awaited(plan, state))
+        state, notes = _given_up(state, gone, "too many wait")
     wait = next_due(state.outbox, seen.now)
     return replace(
         decision,
@@ -109,7 +112,7 @@ def with_notices(plan: Plan, before: State, seen: Observation, decision: Decisio
     )
 
 
-def take_deliveries(state: State, seen: Observation) -> tuple[State, tuple[Note, ...]]:
+def take_deliveries(plan: Plan, state: State, seen: Observation) -> tuple[State, tuple[Note, ...]]:
     """Take in what came of the latest tries; tell a channel that begins to fail, and the end."""
     notes: tuple[Note, ...] = ()
     for told in seen.deliveries:
@@ -125,14 +128,15 @@ def take_deliveries(state: State, seen: Observation) -> tuple[State, tuple[Note,
             notes = (*notes, note(Reason.NOTIFY_FAILED, text, *key, warning=True))
         state = replace(state, outbox=delivered(state.outbox, told))
     why = f"not delivered within {show_duration(LIFE)}"
-    state, lost = _given_up(state, expired(state.outbox, seen.now), why)
+    gone = expired(state.outbox, seen.now, _awaited(plan, state))
+    state, lost = _given_up(state, gone, why)
     return state, (*notes, *lost)
 
 
 def is_announcing(plan: Plan, state: State, seen: Observation) -> bool:
     """Say whether RampPlanned has still to go out: put down, and tried once or half a minute old.
 
-    So people hear of a change before it, and no dead channel holds it.
+    So people hear of a change before it, and no dead channel holds it unless they require that.
     """
     key = _planned(plan).key
     if any(_to(key, channel) not in state.told for channel in planned_to(plan)):
@@ -150,8 +154,8 @@ def unannounced(plan: Plan, state: State) -> tuple[str, ...]:
 
 
 def planned_to(plan: Plan) -> tuple[str, ...]:
-    """Return the channels that get RampPlanned."""
-    return tuple(one.channel for one in plan.ask.notify if one.wants(Kind.RAMP_PLANNED))
+    """Return the channels that get RampPlanned: all of them where that is required."""
+    return tuple(one.channel for one in plan.ask.notify if _gets(plan, one, Kind.RAMP_PLANNED))
 
 
 # --- what became due ---
@@ -180,6 +184,7 @@ def _planned(plan: Plan) -> _Fact:
     due = ", ".join(map(show_duration, plan.findings[plan.last]))
     steps = f", {show_duration(ask.step_soak)} at each step before" if ask.steps else ""
     details = (
+        *_window(plan.ask.window),
         f"watched for {show_duration(ask.soak)}{steps}",
         *((f"findings at {due}",) if due else ()),
         f"guardrails: {', '.join(g.name for g in ask.guardrails)}",
@@ -189,6 +194,14 @@ def _planned(plan: Plan) -> _Fact:
     digest = sha256(told.encode()).hexdigest()[:8]
     key = f"{Kind.RAMP_PLANNED}/{digest}"
     return _Fact(kind=Kind.RAMP_PLANNED, key=key, text=text, details=details)
+
+
+def _window(window: Window | None) -> Iterator[str]:
+    """Yield when the ramp may start."""
+    if window is not None:
+        sides = (("from", window.not_before), ("until", window.not_after))
+        told = (f"{word} {at:%Y-%m-%dT%H:%M:%SZ}" for word, at in sides if at)
+        yield f"may start {' '.join(told)}"
 
 
 def _decided(plan: Plan) -> Iterator[str]:
@@ -303,7 +316,8 @@ def _put_down(plan: Plan, state: State, seen: Observation, notice: Notice) -> St
     new = tuple(_recipients(plan, state, seen, notice.kind))
     once = _once(plan, state, notice)
     if once is not None:
-        new = tuple(one for one in new if _to(once, one) not in state.told)
+        again = _lost(plan, state) if notice.key in _awaited(plan, state) else ()
+        new = tuple(one for one in new if one in again or _to(once, one) not in state.told)
         state = replace(state, told=(*state.told, *(_to(once, one) for one in new))[-TOLD:])
     if not new:
         return state
@@ -315,10 +329,34 @@ def _recipients(plan: Plan, state: State, seen: Observation, kind: Kind) -> Iter
     for one in plan.ask.notify:
         # Before the start such a ramp is blocked; later the failure is what tells it.
         known = one.channel in seen.channels or not isinstance(state.stage, Pending)
-        if one.wants(kind) and known:
+        if _gets(plan, one, kind) and known:
             yield one.channel
     if kind in MARKS and GRAFANA in seen.channels:
         yield GRAFANA
+
+
+def _gets(plan: Plan, one: Notify, kind: Kind) -> bool:
+    return one.wants(kind) or (kind is Kind.RAMP_PLANNED and _is_required(plan))
+
+
+def _is_required(plan: Plan) -> bool:
+    return plan.ask.require is not None and plan.ask.require.announced
+
+
+def _awaited(plan: Plan, state: State) -> frozenset[str]:
+    """Return the keys of notices that are not given up, because the start waits for them."""
+    waits = _is_required(plan) and isinstance(state.stage, Pending)
+    return frozenset({_planned(plan).key}) if waits else frozenset()
+
+
+def _lost(plan: Plan, state: State) -> tuple[str, ...]:
+    """Return who lacks RampPlanned, and none is on its way: it was given up before it was awaited.
+
+    It goes out under its key once more then, the same but for its instant.
+    """
+    key = _planned(plan).key
+    coming = {r.channel for n, r in waiting(state.outbox) if n.key == key}
+    return tuple(one for one in unannounced(plan, state) if one not in coming)
 
 
 def _once(plan: Plan, state: State, notice: Notice) -> str | None:

@@ -128,14 +128,25 @@ def without(outbox: Outbox, gone: tuple[Waiting, ...]) -> Outbox:
     return _where(outbox, lambda n, r: None if (n.key, r.channel) in lost else r)
 
 
-def expired(outbox: Outbox, now: datetime) -> tuple[Waiting, ...]:
-    """Return what was tried for too long; what was never tried gets its try however late."""
-    return tuple((n, r) for n, r in waiting(outbox) if r.tries and now - n.at >= LIFE)
+def expired(
+    outbox: Outbox, now: datetime, kept: frozenset[str] = frozenset()
+) -> tuple[Waiting, ...]:
+    """Return what was tried for too long; what was never tried gets its try however late.
+
+    kept: keys of notices that never expire.
+    """
+    return tuple(
+        (n, r) for n, r in waiting(outbox) if r.tries and now - n.at >= LIFE and n.key not in kept
+    )
 
 
-def crowded(outbox: Outbox) -> tuple[Waiting, ...]:
-    """Return what has no room, oldest first of what is least missed."""
-    order = sorted(outbox, key=lambda one: (one.notice.kind not in EXPENDABLE, one.notice.at))
+def crowded(outbox: Outbox, kept: frozenset[str] = frozenset()) -> tuple[Waiting, ...]:
+    """Return what has no room, oldest first of what is least missed.
+
+    kept: keys of notices that others give way to; fewer than there is room for.
+    """
+    rest = (one for one in outbox if one.notice.key not in kept)
+    order = sorted(rest, key=lambda one: (one.notice.kind not in EXPENDABLE, one.notice.at))
     return tuple(waiting(tuple(order[: max(len(outbox) - MOST, 0)])))
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from rampguard.core.durations import show_duration
 from rampguard.core.model import Because, Note, Observation, State
 from rampguard.core.moves import note, told_once
+from rampguard.core.notices import planned_to, unannounced
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.require import Answer, Incidents, Precursor, Required, SmokeTest, Window
@@ -18,22 +19,24 @@ VOUCHED = 10  # lines that are kept of what people vouched for
 UNSEEN = "not looked at yet"
 
 
-def unmet(plan: Plan, seen: Observation, *, started: bool) -> tuple[Because, ...]:
+def unmet(plan: Plan, state: State, seen: Observation, *, started: bool) -> tuple[Because, ...]:
     """Return everything that holds the ramp; of a started one alerts and incidents alone.
 
     An override skips spec.require, and never the window.
     """
     late = () if started else tuple(_window(plan.ask.window, seen.now))
-    return late if _has_override(plan) else (*late, *_required(plan, seen, started=started))
+    return late if _has_override(plan) else (*late, *_required(plan, state, seen, started=started))
 
 
-def skipped(plan: Plan, seen: Observation, *, started: bool) -> tuple[tuple[Because, str], ...]:
+def skipped(
+    plan: Plan, state: State, seen: Observation, *, started: bool
+) -> tuple[tuple[Because, str], ...]:
     """Return what does not hold and an override skips, each with the line that is its record."""
     override = plan.ask.require and plan.ask.require.override
     if not override:
         return ()
     record = f"overridden by {override.by}: {override.reason}"
-    missing = _required(plan, seen, started=started)
+    missing = _required(plan, state, seen, started=started)
     return tuple((one, f"{one.reason} {record}") for one in missing)
 
 
@@ -60,7 +63,7 @@ def vouching(
 ) -> tuple[State, tuple[Note, ...]]:
     """Record and tell, once, that a person lets the ramp go on without what does not hold."""
     notes: tuple[Note, ...] = ()
-    for one, line in skipped(plan, seen, started=started):
+    for one, line in skipped(plan, state, seen, started=started):
         if line in state.vouched:
             continue
         loud = note(Reason.OVERRIDDEN, f"{line} ({one.message})", line, warning=True)
@@ -72,10 +75,10 @@ def vouching(
 
 
 def told_unmet(
-    plan: Plan, known: tuple[Reason, ...], seen: Observation
+    plan: Plan, state: State, known: tuple[Reason, ...], seen: Observation
 ) -> tuple[tuple[Reason, ...], tuple[Note, ...]]:
     """Return what does not hold in a soak, and what is new of it. known: told before."""
-    missing = unmet(plan, seen, started=True)
+    missing = unmet(plan, state, seen, started=True)
     notes = tuple(
         note(
             one.reason,
@@ -118,7 +121,7 @@ def _window(window: Window | None, now: datetime) -> Iterator[Because]:
         yield Because(Reason.OUTSIDE_WINDOW, text)
 
 
-def _required(plan: Plan, seen: Observation, *, started: bool) -> Iterator[Because]:
+def _required(plan: Plan, state: State, seen: Observation, *, started: bool) -> Iterator[Because]:
     require, found = plan.ask.require, seen.required or Required()
     if require is None:
         return
@@ -128,6 +131,8 @@ def _required(plan: Plan, seen: Observation, *, started: bool) -> Iterator[Becau
         yield from _alerts(require.no_firing_alerts, found.alerts)
     if require.no_open_incidents:
         yield from _incidents(require.no_open_incidents, found.incidents)
+    if require.announced and not started:
+        yield from _announced(unannounced(plan, state))
 
 
 def _smoke_test(
@@ -192,6 +197,12 @@ def _incidents(asked: Incidents, found: Answer | str | None) -> Iterator[Because
         yield Because(Reason.INCIDENT_OPEN, text)
 
 
+def _announced(missing: tuple[str, ...]) -> Iterator[Because]:
+    if missing:
+        text = f"RampPlanned is not delivered to {', '.join(missing)}: see condition Notified"
+        yield Because(Reason.NOT_ANNOUNCED, text)
+
+
 def _met(plan: Plan, found: Required, *, started: bool) -> Iterator[str]:
     require = plan.ask.require
     if plan.ask.window and not started:
@@ -206,6 +217,8 @@ def _met(plan: Plan, found: Required, *, started: bool) -> Iterator[str]:
         yield f"no alert with {require.no_firing_alerts} fires"
     if incidents and incidents.check:
         yield f"incident check {incidents.check} answers {NONE_OPEN}"
+    if require.announced and not started:
+        yield f"RampPlanned was delivered to {', '.join(planned_to(plan))}"
     yield from vouched(plan)
 
 

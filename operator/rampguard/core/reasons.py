@@ -68,6 +68,7 @@ class Reason(StrEnum):
     SMOKE_TEST_INCONCLUSIVE = "SmokeTestInconclusive"
     INCIDENT_OPEN = "IncidentOpen"  # or nobody can say that none is
     ALERTS_FIRING = "AlertsFiring"  # or they cannot be seen
+    NOT_ANNOUNCED = "NotAnnounced"  # some channel has not got RampPlanned
     OUTSIDE_WINDOW = "OutsideWindow"
     OVERRIDDEN = "Overridden"  # some do not hold, and a person goes on without them
 

@@ -47,6 +47,7 @@ class Require:
     smoke_test: SmokeTest | None = None
     no_firing_alerts: str | None = None  # label matchers, as PromQL writes them between { and }
     no_open_incidents: Incidents | None = None
+    announced: bool = False  # RampPlanned was delivered to every channel
     override: Override | None = None
 
 

@@ -356,7 +356,7 @@ def _looked_at(plan: Plan, seen: Observation) -> datetime:
 def _preconditions(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     """Tell which preconditions hold no more, and who goes on without them."""
     state, notes = vouching(plan, watched.state, seen, started=True)
-    reasons, told = told_unmet(plan, watched.stage.unmet, seen)
+    reasons, told = told_unmet(plan, state, watched.stage.unmet, seen)
     stage = replace(watched.stage, unmet=reasons)
     return replace(watched, state=state, stage=stage).told(*notes, *told)
 
@@ -448,7 +448,7 @@ def _hold(
         return Because(Reason.SOAKING, f"{until}; the last look was not answered")
     if plan.ask.paused:
         return Because(Reason.PAUSED, f"paused; {until}")
-    if broken := unmet(plan, seen, started=True):
+    if broken := unmet(plan, state, seen, started=True):
         return Because(broken[0].reason, f"{until}; held: {text_of(broken)}")
     if stage.changed_at is not None and seen.now >= over:
         return Because(Reason.AWAITING_APPROVAL, f"{until}; gate rebaseline waits for a person")

@@ -25,6 +25,11 @@ from rampguard.core.reasons import Reason
 from rampguard.core.restore import own_stamp
 from rampguard.core.targets import advance, carries, holder, missing_write, show
 
+OWN_EVENTS = {  # causes of a block that are no event Blocked
+    Reason.DECLARED_IN_GIT: Reason.GITOPS_CONFLICT,
+    Reason.NOT_ANNOUNCED: Reason.NOT_ANNOUNCED,  # of which there is no notice: it might not arrive
+}
+
 
 def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Decision:
     """Start, end without a write, or tell what is waited for."""
@@ -43,7 +48,7 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
         because = Because(Reason.ALREADY_AT_GOAL, text)
         return end(state, seen, Outcome.COMPLETED, because, share=ask.to)
     missing = tuple(Because(Reason.SIGNALS_MISSING, text) for text in seen.signals or ())
-    hindered = (*hindered, *unmet(plan, seen, started=False))
+    hindered = (*hindered, *_unmet(plan, state, seen))
     if hindered or (missing and not ask.paused):
         return _blocked(plan, state, stage, seen, (*hindered, *missing))
     if ask.paused:
@@ -51,6 +56,14 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
     if seen.signals is None:
         return _wait(plan, state, stage, seen, Because(Reason.PENDING, "signals are being asked"))
     return _ready(plan, state, stage, seen)
+
+
+def _unmet(plan: Plan, state: State, seen: Observation) -> tuple[Because, ...]:
+    """Return the preconditions that block; a plan that is just being announced does not yet."""
+    found = unmet(plan, state, seen, started=False)
+    if not is_announcing(plan, state, seen):
+        return found
+    return tuple(one for one in found if one.reason is not Reason.NOT_ANNOUNCED)
 
 
 def _ready(plan: Plan, state: State, stage: Pending, seen: Observation) -> Decision:
@@ -91,12 +104,14 @@ def _status_lost(plan: Plan, seen: Observation) -> Because | None:
 def _blocked(
     plan: Plan, state: State, stage: Pending, seen: Observation, hindered: tuple[Because, ...]
 ) -> Decision:
+    # What no notice tells comes last: it must not hide the cause that one does tell.
+    hindered = tuple(sorted(hindered, key=lambda one: one.reason is Reason.NOT_ANNOUNCED))
     because = Because(hindered[0].reason, text_of(hindered))
     notes: tuple[Note, ...] = ()
     if stage.because is None or stage.because.reason is not because.reason:
-        in_git = because.reason is Reason.DECLARED_IN_GIT
-        reason = Reason.GITOPS_CONFLICT if in_git else Reason.BLOCKED
-        text = because.message if in_git else f"{because.reason}: {because.message}"
+        reason = OWN_EVENTS.get(because.reason, Reason.BLOCKED)
+        named = reason is Reason.BLOCKED
+        text = f"{because.reason}: {because.message}" if named else because.message
         notes = (note(reason, text, because.reason, seen.now.isoformat(), warning=True),)
     return replace(_wait(plan, state, stage, seen, because, blocked=True), notes=notes)
 

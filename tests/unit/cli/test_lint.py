@@ -88,6 +88,10 @@ MISTAKES: dict[str, tuple[object, str]] = {
         changed(onUnattributable="Ignore"),
         "spec.onUnattributable: ",
     ),
+    "an announcement to nobody": (
+        changed(require={"announced": True}),
+        "require.announced: true needs notify",
+    ),
     "a target twice": (
         changed(targets=[{"name": "api"}, {"name": "api"}]),
         "spec.targets: Duplicate value: api",

@@ -34,6 +34,7 @@ from rampguard.core.outbox import (
 )
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import ConditionType, Reason
+from rampguard.core.require import Window
 from scenes import (
     DAY,
     HOUR,
@@ -312,6 +313,19 @@ def test_the_plan_says_the_way_the_watch_and_the_decision() -> None:
     )
     assert (notice.owner, notice.experiment, notice.env) == ("@mia", "tree", "ROLLOUT")
     assert (notice.origin, notice.to, notice.since) == (10, 50, None)
+
+
+WINDOWS = {
+    "both ends": (Window(not_before=T, not_after=T + HOUR),
+        "may start from 2026-11-23T12:00:00Z until 2026-11-23T13:00:00Z"),
+    "a beginning": (Window(not_before=T), "may start from 2026-11-23T12:00:00Z"),
+    "an end": (Window(not_after=T + HOUR), "may start until 2026-11-23T13:00:00Z"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("window", "words"), WINDOWS.values(), ids=WINDOWS)
+def test_the_plan_names_its_window(window: Window, words: str) -> None:
+    assert said(decide(ask(window=window), NEW, about_to_start()), PLANNED).details[0] == words
 
 
 def test_a_plan_without_findings_says_none() -> None:

@@ -246,7 +246,7 @@ def test_where_a_soak_goes(decision: Decision, stage: type[Stage], reason: Reaso
 
 
 def text(of: Plan, saw: Observation) -> str:
-    return "; ".join(one.message for one in unmet(of, saw, started=False))
+    return "; ".join(one.message for one in unmet(of, State(), saw, started=False))
 
 
 TEXTS: dict[str, tuple[Plan, Observation, str]] = {
