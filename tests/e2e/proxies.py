@@ -91,6 +91,7 @@ def serving(answer: Answer, url: str) -> Iterator[None]:
         started.set()
         await over.wait()
         await runner.cleanup()
+        await asyncio.sleep(0.3)  # sockets with TLS close a moment after their session
 
     thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
     thread.start()
