@@ -132,8 +132,11 @@ def turn(knobs: Mapping[str, float]) -> None:
     asked = urllib.request.Request(
         KNOBS, body, {"Content-Type": "application/json"}, method="PATCH"
     )
-    with urllib.request.urlopen(asked, timeout=10):
-        pass
+    try:
+        with urllib.request.urlopen(asked, timeout=10):
+            pass
+    except OSError as error:
+        raise LabError(f"the traffic does not answer at {KNOBS}: {error}; try make lab") from error
 
 
 def sum_up(played: list[Played], seconds: float) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 
+import yaml
+
 from lab.images import Images
 from lab.kind import kubectl
 from lab.places import CACHE, CONTEXT, HERE, NAME, ROOT
@@ -61,10 +63,19 @@ def _apply(namespace: str, manifests: str) -> None:
     of = hashlib.sha256(manifests.encode()).hexdigest()[:12]
     jsonpath = f"jsonpath={{.metadata.annotations.{APPLIED.replace('.', chr(92) + '.')}}}"
     if kubectl("get", "namespace", namespace, "-o", jsonpath) == of:
+        _scale(namespace, manifests)
         return
     run("kubectl", "--context", CONTEXT, "apply", "-f", path, log=f"apply-{namespace}")
     if kubectl("annotate", "--overwrite", "namespace", namespace, f"{APPLIED}={of}") is None:
         raise LabError(f"the namespace {namespace} was not made: see the log apply-{namespace}")
+
+
+def _scale(namespace: str, manifests: str) -> None:
+    """Let as many pods run as the manifests say: somebody may have scaled them meanwhile."""
+    for one in yaml.safe_load_all(manifests):
+        if one and one["kind"] == "Deployment":
+            replicas = f"--replicas={one['spec'].get('replicas', 1)}"
+            kubectl("-n", namespace, "scale", f"deploy/{one['metadata']['name']}", replicas)
 
 
 def _rolled_out(namespace: str, name: str) -> None:
