@@ -136,6 +136,14 @@ def test_looks_that_cannot_be_taken_are_blind_from_the_third_on() -> None:
     assert third.because.message.endswith("prometheus refuses")
 
 
+def test_a_look_without_an_answer_and_one_that_was_not_taken_are_two_in_a_row() -> None:
+    (first,) = passes(unanswered(look(HOUR, BLIND)))
+    after = HOUR + LOOK + 15 * SECOND  # a scrape after the instant that was to be looked at
+    second = watch(was=first.state, after=after, look_failed="prometheus refuses")
+    assert stage_of(second).evidence.blind_since is None
+    assert not told(second, Reason.GUARDRAIL_NO_DATA)
+
+
 def passes(*looks: Look) -> list[Decision]:
     """Make a pass after each look."""
     was, made = state(soaking(judged=(judged(UNSURE), judged(UNSURE, "p95")))), []

@@ -129,11 +129,11 @@ def recorded(breaches: int, due: int = 0) -> tuple[Finding, ...]:
 def test_of_many_breaches_the_first_are_recorded_and_the_others_counted(
     were: tuple[Finding, ...], more: int, left_out: int
 ) -> None:
-    was = state(soaking(), findings=were)
+    was = state(soaking(), findings=were, unrecorded=1)
     held = plan(on_failure=OnFailure.HOLD)
     after = watch(look(30 * MINUTE, BREACHED), of=held, was=was)
     assert len(after.state.findings) == len(were) + more
-    assert after.state.unrecorded == left_out
+    assert after.state.unrecorded == 1 + left_out
     assert len(told(after, Reason.GUARDRAIL_BREACHED)) == 1
     assert after.state.stage.judged
 

@@ -189,6 +189,14 @@ def test_only_a_change_of_the_rules_begins_the_evidence_anew(rule, anew) -> None
     assert (stage_of(decision).since, stage_of(decision).evidence.t0) == (T, T)
 
 
+@pytest.mark.parametrize("tolerance", [4.0, 9.0])
+def test_a_look_that_judged_by_other_rules_does_nothing(tolerance: float) -> None:
+    harm = replace(look(HOUR), judgements=(judged(Verdict.BREACHED), judged(name="p95")))
+    decision = watch(harm, of=plan(guardrails=(replace(SHARE, tolerance=tolerance), SPEED)))
+    assert stage_of(decision).evidence.breached == ()
+    assert not told(decision, Reason.GUARDRAIL_BREACHED)
+
+
 def test_the_rules_are_remembered_with_the_evidence_that_is_for_them() -> None:
     wider = plan(guardrails=(replace(SHARE, tolerance=9.0), SPEED))
     first = watch(of=wider)
