@@ -187,6 +187,7 @@ def test_what_is_absent_is_no_data_at_once() -> None:
 def test_harm_acts_though_a_part_of_its_look_was_not_answered() -> None:
     (first,) = passes(unanswered(look(HOUR, BLIND, Verdict.BREACHED)))
     assert isinstance(first.state.stage, RollingBack)
+    assert [one.verdict for one in first.state.stage.judged] == [UNSURE, Verdict.BREACHED]
 
 
 def test_no_finding_is_made_of_what_was_judged_before() -> None:

@@ -389,6 +389,15 @@ def test_the_next_step_waits_until_the_new_baseline_is_taken(until, counted, sta
         assert decision.because.message.endswith("the new baseline is not taken yet")
 
 
+@pytest.mark.parametrize(
+    ("after", "waits"), [(DAY - MINUTE, False), (DAY, True), (DAY + HOUR, True)]
+)
+def test_a_soak_waits_for_the_new_baseline_once_it_would_be_over(after, waits) -> None:
+    was = soaked(T + DAY + QUARTER, counted_to=T + min(after, DAY))
+    message = onward(was, after=after).because.message
+    assert message.endswith("the new baseline is not taken yet") is waits
+
+
 def test_completion_does_not_wait_for_a_baseline_that_nothing_will_use() -> None:
     decision = go(DAY, *BOTH, was=soaked(T + 2 * DAY), evidence=soaked().stage.evidence)
     assert isinstance(decision.state.stage, Ended)
