@@ -4,11 +4,13 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from apprise import Apprise, AppriseAsset, NotifyBase
-
 from rampguard.ports import Refused, Unavailable
+
+if TYPE_CHECKING:  # 5 MB of memory: only where a channel is configured
+    from apprise import NotifyBase
 
 CONNECT, READ = 5.0, 10.0  # seconds
 LONGEST_REASON = 200
@@ -26,6 +28,8 @@ class Channel:
 
     def open(self) -> "Service":
         """Return the service behind it; Refused: the file or the URL is of no use."""
+        from apprise import Apprise, AppriseAsset, NotifyBase  # noqa: PLC0415 - as said above
+
         url = self._url()
         # A limit of Apprise's own would put the work into a pool that all channels share.
         asset = AppriseAsset(
@@ -51,7 +55,7 @@ class Channel:
 class Service:
     """What a URL leads to. secrets: parts of the URL that no error may show."""
 
-    plugin: NotifyBase
+    plugin: "NotifyBase"
     secrets: tuple[str, ...]
 
     @property
@@ -61,6 +65,8 @@ class Service:
 
     def send(self, title: str, body: str) -> None:
         """Send one message; Unavailable: it may be taken another time."""
+        from apprise import Apprise  # noqa: PLC0415 - as said above
+
         apprise = Apprise(asset=self.plugin.asset)
         apprise.add(self.plugin)
         result = apprise.notify(body=body, title=title, body_format=self.format)
