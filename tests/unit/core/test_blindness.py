@@ -121,6 +121,7 @@ def test_max_hold_moves_the_repeats() -> None:
 def test_the_first_blind_look_says_what_is_allowed() -> None:
     (note,) = told(watch(look(HOUR, BLIND, BLIND)), Reason.GUARDRAIL_NO_DATA)
     assert note.message == "share: why; p95: why (allowed: 10m)"
+    assert note.warning
 
 
 def test_looks_that_cannot_be_taken_are_blind_from_the_third_on() -> None:

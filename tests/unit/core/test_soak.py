@@ -8,7 +8,9 @@ import pytest
 from rampguard.core.model import (
     Evidence,
     Look,
+    Measured,
     Reading,
+    RollingBack,
     Verdict,
 )
 from rampguard.core.reasons import Reason
@@ -184,7 +186,7 @@ def test_looks_at_rules_that_changed_meanwhile_wait_for_the_next_pass() -> None:
 )
 def test_only_a_change_of_the_rules_begins_the_evidence_anew(rule, anew) -> None:
     decision = watch(look(HOUR), of=plan(guardrails=(rule, SPEED)))
-    assert bool(told(decision, Reason.GUARDRAIL_CHANGED)) is anew
+    assert [one.warning for one in told(decision, Reason.GUARDRAIL_CHANGED)] == [True] * anew
     assert [name for name, _ in stage_of(decision).anew] == (["share"] if anew else [])
     assert (stage_of(decision).since, stage_of(decision).evidence.t0) == (T, T)
 
@@ -201,6 +203,32 @@ def test_the_rules_are_remembered_with_the_evidence_that_is_for_them() -> None:
     wider = plan(guardrails=(replace(SHARE, tolerance=9.0), SPEED))
     first = watch(of=wider)
     assert not told(watch(of=wider, was=first.state), Reason.GUARDRAIL_CHANGED)
+
+
+def test_a_value_that_somebody_took_in_a_soak_ends_contested() -> None:
+    decision = watch(both=(workload(value=50), workload("worker", 33)))
+    stage = decision.state.stage
+    assert isinstance(stage, RollingBack)
+    assert stage.ends_contested
+
+
+def test_of_two_that_broke_the_first_is_what_the_rollback_is_for() -> None:
+    harm = judging(HOUR, judged(Verdict.BREACHED), judged(Verdict.BREACHED, "p95", value="2"))
+    decision = watch(harm)
+    assert decision.state.rollback is not None
+    assert decision.state.rollback.because.message.startswith("share")
+    assert [one.late for one in decision.state.findings] == [False]
+
+
+def test_the_latest_look_says_whether_the_last_was_answered() -> None:
+    def missed(after: timedelta) -> Look:
+        blind = judging(after, judged(Verdict.NO_DATA), judged(name="p95"))
+        return replace(blind, measured=Measured(unanswered=True))
+
+    decision = watch(missed(HOUR), look(HOUR + MINUTE))
+    assert stage_of(decision).evidence.missed_since is None
+    again = watch(look(HOUR), missed(HOUR + MINUTE))
+    assert stage_of(again).evidence.missed_since == T + HOUR + MINUTE
 
 
 def test_a_template_that_changed_names_its_revision() -> None:
@@ -255,7 +283,7 @@ LOST: dict[str, tuple[object, bool]] = {
 def test_a_proof_stays_while_no_ready_pod_is_off_the_value(pods, lost) -> None:
     decision = watch(both=pair(coverage=pods))
     assert (stage_of(decision).evidence.unproven_since is not None) is lost
-    assert bool(told(decision, Reason.PODS_LOST)) is lost
+    assert [one.warning for one in told(decision, Reason.PODS_LOST)] == [True] * lost
 
 
 def test_a_lost_proof_comes_back_only_by_a_whole_proof() -> None:
