@@ -75,7 +75,9 @@ def _scale(namespace: str, manifests: str) -> None:
     for one in yaml.safe_load_all(manifests):
         if one and one["kind"] == "Deployment":
             replicas = f"--replicas={one['spec'].get('replicas', 1)}"
-            kubectl("-n", namespace, "scale", f"deploy/{one['metadata']['name']}", replicas)
+            name = one["metadata"]["name"]
+            if kubectl("-n", namespace, "scale", f"deploy/{name}", replicas) is None:
+                raise LabError(f"{namespace}/{name} cannot be scaled by {replicas}")
 
 
 def _rolled_out(namespace: str, name: str) -> None:

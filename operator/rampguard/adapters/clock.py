@@ -10,7 +10,7 @@ class RealClock:
 
     def now(self) -> datetime:
         """Return the instant, aware, UTC."""
-        return datetime.now(UTC)  # noqa: TID251 - here is the one place
+        return datetime.now(UTC)  # noqa: TID251 - the only reading of the clock: all others are told
 
     def monotonic(self) -> float:
         """Return seconds that never go back."""

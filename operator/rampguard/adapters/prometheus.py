@@ -132,7 +132,7 @@ class PrometheusMetrics:
             raise Unavailable(f"{source}: no answer within {patience:g} s") from error
 
 
-class _Connection(PrometheusConnect):  # type: ignore[misc]  # the library has no types
+class _Connection(PrometheusConnect):  # type: ignore[misc]  # a base without types: prometheus-api-client has none
     """One Prometheus; blocking, used by many threads."""
 
     def __init__(self, name: str, source: Source, patience: Patience, log: Log) -> None:

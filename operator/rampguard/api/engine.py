@@ -4,8 +4,9 @@ from dataclasses import fields, replace
 from typing import Any, get_args
 
 import orjson
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from rampguard.api.faithful import faithful
 from rampguard.core.model import Stage, State
 
 VERSION = 2  # 1 counted new assignments alone
@@ -13,16 +14,8 @@ EXACT = 2**53  # up to it a float holds every whole number
 STAGES = {one.__name__: one for one in get_args(Stage)}
 # Conditions and timeline stand in the status for everybody, and are read from there.
 _READ_ELSEWHERE = frozenset({"stage", "conditions", "timeline"})
-# A tuple around each: a dataclass takes no configuration, and -inf must survive.
-_FAITHFUL = ConfigDict(ser_json_inf_nan="strings")
-_REST: dict[str, TypeAdapter[Any]] = {
-    name: TypeAdapter(tuple[hint], config=_FAITHFUL)  # type: ignore[valid-type]  # read at run time
-    for name, hint in ((f.name, f.type) for f in fields(State) if f.name not in _READ_ELSEWHERE)
-}
-_STAGES: dict[str, TypeAdapter[Any]] = {
-    name: TypeAdapter(tuple[one], config=_FAITHFUL)  # type: ignore[valid-type]  # as above
-    for name, one in STAGES.items()
-}
+_REST = {f.name: faithful(f.type) for f in fields(State) if f.name not in _READ_ELSEWHERE}
+_STAGES = {name: faithful(one) for name, one in STAGES.items()}
 _NEW = State()
 
 

@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any, get_args
 
 import orjson
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from rampguard.api.delta import patch, patched
+from rampguard.api.faithful import faithful
 from rampguard.api.members import Damage
 from rampguard.core.model import Action, Ref, Stage
 from rampguard.core.replay import Record
@@ -25,17 +26,10 @@ FORMAT = 1
 MARK = "rampguard.dev/record"
 Json = dict[str, Any]
 # Of each of these there are several kinds: it is written and read by the name of its kind.
-_KINDS: dict[str, TypeAdapter[Any]] = {
-    one.__name__: TypeAdapter(
-        tuple[one],  # type: ignore[valid-type]  # read at run time
-        config=ConfigDict(ser_json_inf_nan="strings", extra="forbid"),
-    )
-    for one in (*get_args(Stage), *get_args(Action))
+_KINDS = {
+    one.__name__: faithful(one, extra="forbid") for one in (*get_args(Stage), *get_args(Action))
 }
-# A tuple around it: a dataclass takes no configuration, and -inf must survive.
-_RECORD: TypeAdapter[tuple[Record]] = TypeAdapter(
-    tuple[Record], config=ConfigDict(ser_json_inf_nan="strings", extra="forbid")
-)
+_RECORD = faithful(Record, extra="forbid")
 _WRONG = (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError)
 
 
@@ -99,6 +93,7 @@ def read(lines: Iterable[bytes | Damage]) -> Iterator[Head | Record | Gap]:
 
 def to_json(record: Record) -> Json:
     """Return a record as JSON knows it; equal JSON is an equal record, to the last bit."""
+    told: Json
     (told,) = orjson.loads(_RECORD.dump_json((record,)))
     before, after = record.before.stage, record.decision.state.stage
     told["before"]["stage"] = {type(before).__name__: told["before"]["stage"]}
@@ -108,7 +103,7 @@ def to_json(record: Record) -> Json:
         {type(one).__name__: fields}
         for one, fields in zip(record.decision.actions, decided["actions"], strict=True)
     ]
-    return told  # type: ignore[no-any-return]  # a dataclass is an object
+    return told
 
 
 def from_json(told: Mapping[str, Any]) -> Record:
@@ -124,6 +119,7 @@ def from_json(told: Mapping[str, Any]) -> Record:
             "actions": [_kind(one) for one in decided["actions"]],
         },
     }
+    record: Record
     (record,) = _RECORD.validate_python([named])
     return record
 

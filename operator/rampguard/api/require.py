@@ -1,9 +1,9 @@
 """spec.window and spec.require as people write them, and what the core is asked by them."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from rampguard.api.require_rules import (
@@ -15,7 +15,7 @@ from rampguard.api.require_rules import (
     WINDOW_RULES,
 )
 from rampguard.api.rules import minutes
-from rampguard.api.wire import Duration, Name, Wire, bounded, checked, in_schema, ruled
+from rampguard.api.wire import Duration, Name, Wire, bounded, ruled
 from rampguard.core import require as core
 from rampguard.core.promql import firing
 
@@ -39,21 +39,16 @@ RampName = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 class Window(Wire):
     """When the ramp may start."""
 
-    model_config = ConfigDict(json_schema_extra=in_schema(WINDOW_RULES))
+    RULES = WINDOW_RULES
 
     not_before: Instant | None = Field(None, description="it starts at this instant or later")
     not_after: Instant | None = Field(None, description="it starts at this instant or earlier")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rules_hold(cls, value: Any) -> Any:
-        return checked(WINDOW_RULES, value)
 
 
 class SmokeTest(Wire):
     """An earlier ramp, or a link by which a person vouches."""
 
-    model_config = ConfigDict(json_schema_extra=in_schema(SMOKE_TEST_RULES))
+    RULES = SMOKE_TEST_RULES
 
     ramp: RampName | None = Field(
         None,
@@ -68,16 +63,11 @@ class SmokeTest(Wire):
         None, description="a person vouches by this link; kept in the status and in every finding"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _rules_hold(cls, value: Any) -> Any:
-        return checked(SMOKE_TEST_RULES, value)
-
 
 class Incidents(Wire):
     """That no incident is open: by an HTTP check, or by a link."""
 
-    model_config = ConfigDict(json_schema_extra=in_schema(INCIDENT_RULES))
+    RULES = INCIDENT_RULES
 
     check: Name | None = Field(
         None, description="an HTTP check named in the operator's configuration; 200: none is open"
@@ -85,11 +75,6 @@ class Incidents(Wire):
     evidence: Link | None = Field(
         None, description="a person vouches by this link; kept in the status and in every finding"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rules_hold(cls, value: Any) -> Any:
-        return checked(INCIDENT_RULES, value)
 
 
 class Override(Wire):
@@ -102,7 +87,7 @@ class Override(Wire):
 class Require(Wire):
     """What must hold before the first write."""
 
-    model_config = ConfigDict(json_schema_extra=in_schema(REQUIRE_RULES))
+    RULES = REQUIRE_RULES
 
     smoke_test: SmokeTest | None = None
     no_firing_alerts: Matchers | None = Field(
@@ -121,11 +106,6 @@ class Require(Wire):
         None,
         description="start or go on although some of this does not hold; never skips the window",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rules_hold(cls, value: Any) -> Any:
-        return checked(REQUIRE_RULES, value)
 
 
 def to_window(told: Window | None) -> core.Window | None:

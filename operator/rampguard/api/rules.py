@@ -85,13 +85,14 @@ LASTING_RULES = (
         lambda text: (told := minutes(text)) is not None and told <= timedelta(hours=24),
     ),
 )
+LIKELIEST = 0.5  # of a probability that a ramp may ask for
 PROBABILITY_RULES = (
     Rule(
         r"self.matches('^0\\.[0-9]{1,4}$') && double(self) > 0.0 && double(self) <= 0.5".replace(
             r"\\", "\\\\"
         ),
         PROBABILITY,
-        lambda text: _PROBABILITY.fullmatch(text) is not None and 0 < float(text) <= 0.5,  # noqa: PLR2004 - as the message says
+        lambda text: _PROBABILITY.fullmatch(text) is not None and 0 < float(text) <= LIKELIEST,
     ),
 )
 NUMBER_RULES = (

@@ -3,17 +3,15 @@
 Every text and list is bounded: the API server prices its rules by the longest that may come.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
@@ -30,7 +28,7 @@ from rampguard.api.rules import (
     PROBABILITY_RULES,
     SPEC_RULES,
 )
-from rampguard.api.wire import Duration, Name, Short, Wire, bounded, checked, in_schema, ruled
+from rampguard.api.wire import Duration, Name, Short, Wire, bounded, ruled
 from rampguard.core.promql import Matcher, cohort, parse_selector
 
 GATE = r"^(start|step-[0-9]+|breach|rebaseline)(-[0-9]+)?$"
@@ -73,15 +71,10 @@ class Target(Wire):
 class Arms(Wire):
     """Values of the arm label."""
 
-    model_config = ConfigDict(json_schema_extra=in_schema(ARMS_RULES))
+    RULES = ARMS_RULES
 
     control: Short
     treatment: Short
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rules_hold(cls, value: Any) -> Any:
-        return checked(ARMS_RULES, value)
 
 
 class Metrics(Wire):
@@ -99,7 +92,7 @@ class Metrics(Wire):
 class Guardrail(Wire):
     """A metric rule that may roll back."""
 
-    model_config = ConfigDict(json_schema_extra=in_schema(GUARDRAIL_RULES))
+    RULES = GUARDRAIL_RULES
 
     name: Name
     type: Literal["ExposureBalance", "RelativeDrop", "ErrorRate", "Threshold"]
@@ -133,11 +126,6 @@ class Guardrail(Wire):
         None, alias="for", description="Threshold: broken without a break for this long"
     )
     dry_run: bool | None = Field(None, strict=True, description="judged and shown, never decides")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rules_hold(cls, value: Any) -> Any:
-        return checked(GUARDRAIL_RULES, value)
 
 
 class Gitops(Wire):
@@ -180,7 +168,7 @@ class Notify(Wire):
 class NextDecision(Wire):
     """What follows a ramp that succeeded; told with RampPlanned and RampSucceeded."""
 
-    model_config = ConfigDict(json_schema_extra=in_schema(DECISION_RULES))
+    RULES = DECISION_RULES
 
     analysis_window: Line | None = Field(
         None, description="when the experiment is analysed, in words"
@@ -189,16 +177,11 @@ class NextDecision(Wire):
         None, description="when it is decided how the experiment goes on, in words"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _rules_hold(cls, value: Any) -> Any:
-        return checked(DECISION_RULES, value)
-
 
 class Spec(Wire):
     """What a ramp asks for."""
 
-    model_config = ConfigDict(json_schema_extra=in_schema(SPEC_RULES))
+    RULES = SPEC_RULES
 
     experiment: Short = Field(description="key of the experiment in the app and its metrics")
     env: Env = Field(description="the variable; its value is the share in percent")
@@ -287,11 +270,6 @@ class Spec(Wire):
     abort: Literal["Rollback", "Keep"] | None = Field(
         None, description="end the ramp; cannot be taken back"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rules_hold(cls, value: Any, _: ValidationInfo) -> Any:
-        return checked(SPEC_RULES, value)
 
     @field_validator("guardrails", mode="after")
     @classmethod

@@ -1,8 +1,15 @@
 """What every part of the wire is made of: its base, words of a bounded length, and their rules."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -11,12 +18,28 @@ from rampguard.api.rules import SOAK_RULES, Rule, broken
 NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 
+def _with_rules(schema: dict[str, Any], of: type[Any]) -> None:
+    if of.RULES:
+        schema.update(in_schema(of.RULES))
+
+
 class Wire(BaseModel):
     """A part of the wire: camelCase, nothing unknown; RULES hold for the whole of it."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = ()
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=False,
+        json_schema_extra=_with_rules,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rules_hold(cls, value: Any) -> Any:
+        """Raise the first broken rule of a part as it came, before its fields are read."""
+        return _checked(cls.RULES, value)
 
 
 def ruled(rules: tuple[Rule, ...]) -> Any:
@@ -40,8 +63,7 @@ def bounded(limit: int, rules: tuple[Rule, ...]) -> Any:
     return Field(min_length=1, max_length=limit, json_schema_extra=in_schema(rules))
 
 
-def checked(rules: tuple[Rule, ...], value: Any) -> Any:
-    """Raise the first broken rule of a part as it came, before its fields are read."""
+def _checked(rules: tuple[Rule, ...], value: Any) -> Any:
     if isinstance(value, dict):
         try:
             message = broken(rules, value)

@@ -25,7 +25,7 @@ def print_facts(told: dict[str, Any], form: str) -> None:
     if form == "json":
         click.echo(json.dumps(told))
         return
-    import yaml  # noqa: PLC0415 - only where it is asked for
+    import yaml  # noqa: PLC0415 - the other forms start without loading it
 
     click.echo(yaml.safe_dump(told, sort_keys=False), nl=False)
 

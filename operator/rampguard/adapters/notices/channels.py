@@ -4,12 +4,13 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from rampguard.ports import Refused, Unavailable
 
-if TYPE_CHECKING:  # 5 MB of memory: only where a channel is configured
+if TYPE_CHECKING:
     from apprise import NotifyBase
 
 CONNECT, READ = 5.0, 10.0  # seconds
@@ -28,15 +29,13 @@ class Channel:
 
     def open(self) -> "Service":
         """Return the service behind it; Refused: the file or the URL is of no use."""
-        from apprise import Apprise, AppriseAsset, NotifyBase  # noqa: PLC0415 - as said above
-
-        url = self._url()
+        url, apprise = self._url(), _apprise()
         # A limit of Apprise's own would put the work into a pool that all channels share.
-        asset = AppriseAsset(
+        asset = apprise.AppriseAsset(
             app_id="Rampguard", app_desc="Rampguard", service_timeout=0, http_redirects=False
         )
-        service = Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
-        if not isinstance(service, NotifyBase):
+        service = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+        if not isinstance(service, apprise.NotifyBase):
             raise Refused(f"{self.url_file}: Apprise does not understand the URL in it")
         service.socket_connect_timeout, service.socket_read_timeout = CONNECT, READ
         return Service(service, _secrets(url))
@@ -65,11 +64,9 @@ class Service:
 
     def send(self, title: str, body: str) -> None:
         """Send one message; Unavailable: it may be taken another time."""
-        from apprise import Apprise  # noqa: PLC0415 - as said above
-
-        apprise = Apprise(asset=self.plugin.asset)
-        apprise.add(self.plugin)
-        result = apprise.notify(body=body, title=title, body_format=self.format)
+        sender = _apprise().Apprise(asset=self.plugin.asset)
+        sender.add(self.plugin)
+        result = sender.notify(body=body, title=title, body_format=self.format)
         if not result:
             raise Unavailable(self._reason([one.message for one in result.logs()]))
 
@@ -78,6 +75,12 @@ class Service:
         for secret in self.secrets:
             told = told.replace(secret, "***")
         return f"{self.plugin.service_name}: {told[:LONGEST_REASON]}"
+
+
+def _apprise() -> ModuleType:
+    import apprise  # noqa: PLC0415 - 2 MB that an operator without channels never loads
+
+    return apprise
 
 
 def _secrets(url: str) -> tuple[str, ...]:

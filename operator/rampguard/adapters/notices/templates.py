@@ -52,7 +52,7 @@ class Templates:
             return _text(self._teams, names, facts), ""
         except TemplatesNotFound:
             pass
-        except Exception as error:  # noqa: BLE001 - a template can raise anything
+        except Exception as error:  # noqa: BLE001 - a team's template runs code of its own; said, and ours is used
             words = " ".join(f"{type(error).__name__}: {error}".split())
             broken = f"the template for {names[0]} is broken: {words}"[:LONGEST_REMARK]
         told = [one for one in (facts.get("remark"), broken) if one]

@@ -37,7 +37,7 @@ class FlightRecorder:
     on_dropped: is called for each record that is lost.
     """
 
-    def __init__(  # noqa: PLR0913 - whom it tells
+    def __init__(  # noqa: PLR0913 - where to, how much of it, and the two whom it tells
         self,
         place: Place,
         *,
