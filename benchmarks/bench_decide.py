@@ -17,9 +17,10 @@ from figures import CALLS, heading, measured, times_table
 from rampguard.api import engine
 from rampguard.api.status import to_state, to_status
 from rampguard.api.v1alpha1 import to_ask
+from rampguard.core.ask import Leave
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
-from rampguard.core.model import Lag, Leave, Observation, State, Verdict
+from rampguard.core.model import Lag, Observation, State, Verdict
 from rampguard.core.plan import Plan, make_plan
 from rampguard.core.reasons import Reason
 from scenes import (

@@ -18,19 +18,11 @@ from figures import CALLS, heading, measured, table, times_table
 from soaks import a_day
 
 from rampguard.api import engine
+from rampguard.core.ask import Arms, Guardrail, GuardrailType, PromQL
 from rampguard.core.counting import bases, closed, deltas, folded, spacing
 from rampguard.core.guardrails import judge_exposure, judge_threshold, worst
 from rampguard.core.judging import judge
-from rampguard.core.model import (
-    Arms,
-    Evidence,
-    Guardrail,
-    GuardrailType,
-    Measured,
-    PromQL,
-    Reading,
-    Series,
-)
+from rampguard.core.model import Evidence, Measured, Reading, Series
 from rampguard.core.plan import Plan
 from scenes import DAY, SHARE, SPEED, TEMPO, T, plan, soaking
 

@@ -25,12 +25,12 @@ from rampguard.adapters.records.writer import Writer
 from rampguard.api.members import lines
 from rampguard.api.record import read
 from rampguard.core.applying import rules
+from rampguard.core.ask import GuardrailType
 from rampguard.core.counting import closed, spacing
 from rampguard.core.model import (
     Because,
     Decision,
     Evidence,
-    GuardrailType,
     Look,
     Measured,
     Reading,

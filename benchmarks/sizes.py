@@ -8,15 +8,14 @@ from figures import ROOT  # noqa: F401 - it lets the tests' words be found
 
 from fakes import ramp
 from rampguard.api.v1alpha1 import to_ask
+from rampguard.core.ask import EnvValue, GuardrailType
 from rampguard.core.counting import fresh, spacing
 from rampguard.core.findings import evidence_text
 from rampguard.core.judging import judge
 from rampguard.core.model import (
     Baseline,
-    EnvValue,
     Evidence,
     Finding,
-    GuardrailType,
     Judgement,
     Line,
     Look,

@@ -10,7 +10,8 @@ from figures import quantile
 from fakes import ENV, FakeCluster, FakeMetrics, FakeTelemetry, Traffic, deployment, ramp
 from rampguard.api.status import to_state
 from rampguard.api.v1alpha1 import to_ask
-from rampguard.core.model import PromQL, Ref, Sample, Series, Soaking
+from rampguard.core.ask import PromQL, Ref
+from rampguard.core.model import Sample, Series, Soaking
 from rampguard.core.plan import look_instants, make_plan
 from rampguard.engine.counters import Pods
 from rampguard.engine.looks import take_looks

@@ -8,9 +8,10 @@ from typing import Any
 
 from rampguard.api.status import to_status
 from rampguard.api.v1alpha1 import to_ask
+from rampguard.core.ask import GuardrailType
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
-from rampguard.core.model import GuardrailType, Judgement, Observation, Owner, State, Verdict
+from rampguard.core.model import Judgement, Observation, Owner, State, Verdict
 from rampguard.core.plan import Plan, make_plan
 from rampguard.core.require import Answer, Required
 from scenes import (

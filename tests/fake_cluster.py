@@ -13,7 +13,7 @@ from fake_clock import FakeClock
 from fake_fields import Json
 from fake_rollouts import Behaviour, FakeRollouts
 from fake_server import FakeServer
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import RampError, Refused, Resource
 
 WRITES = frozenset({"apply", "merge_patch", "json_patch", "put_status", "create_event"})

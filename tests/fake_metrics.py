@@ -12,7 +12,8 @@ from enum import Enum, auto
 from fake_clock import FakeClock
 from fake_cluster import FakeCluster
 from fake_fields import Json
-from rampguard.core.model import PromQL, Ref, Sample, Series
+from rampguard.core.ask import PromQL, Ref
+from rampguard.core.model import Sample, Series
 from rampguard.ports import BadQuery, Resource, Unavailable
 
 Labels = dict[str, str]

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.outbox import Notice
 from rampguard.ports import Refused, Unavailable
 

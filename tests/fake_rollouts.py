@@ -10,7 +10,7 @@ from hashlib import sha256
 from fake_clock import stamp
 from fake_fields import Json, with_annotations
 from fake_server import FakeServer, at
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import Resource
 
 REVISION = "deployment.kubernetes.io/revision"

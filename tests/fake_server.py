@@ -12,7 +12,7 @@ from typing import Any
 
 from fake_clock import FakeClock, stamp
 from fake_fields import Claims, Json, applied, managed_fields, updated, with_env
-from rampguard.core.model import EnvValue, Ref
+from rampguard.core.ask import EnvValue, Ref
 from rampguard.ports import Conflict, NotFound, Refused, Resource
 
 KINDS = {

@@ -19,7 +19,7 @@ from fake_fields import Json
 from fake_metrics import FakeMetrics, Mood, Traffic
 from fake_rollouts import Behaviour, FakeRollouts
 from fake_server import FakeServer, env_of
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 
 __all__ = [
     "ENV",

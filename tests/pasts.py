@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 
+from rampguard.core.ask import Guardrail, GuardrailType, PromQL
 from rampguard.core.history import Counts, History, Labels, counted, queries
-from rampguard.core.model import Guardrail, GuardrailType, PromQL, Series
+from rampguard.core.model import Series
 from rampguard.core.plan import Plan
 from rate_scenes import ERRORS, STARTS
 from scenes import DAY, HOUR, MINUTE, SHARE, plan

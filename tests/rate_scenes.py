@@ -4,19 +4,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rampguard.core.applying import rules as rules_of
+from rampguard.core.ask import Guardrail, GuardrailType, PromQL
 from rampguard.core.judging import judge
 from rampguard.core.model import (
     Baseline,
     Decision,
     Evidence,
-    Guardrail,
-    GuardrailType,
     Judgement,
     Look,
     Measured,
     Part,
     Phi,
-    PromQL,
     Reading,
     Soaking,
     State,

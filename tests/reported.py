@@ -9,7 +9,7 @@ from fake_fields import Json
 from fake_metrics import Mood, Traffic
 from rampguard.api.members import Member
 from rampguard.api.record import Head, Tape
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.replay import Record
 from scenes import MINUTE
 from taped import UID, Kept

@@ -7,8 +7,9 @@ from crash.harness import Process, begin, walk
 from crash.story import NAME, STORIES
 from rampguard.api.members import Member
 from rampguard.api.record import Head, Tape
+from rampguard.core.ask import Ref
 from rampguard.core.decide import decide
-from rampguard.core.model import Observation, Ref, State
+from rampguard.core.model import Observation, State
 from rampguard.core.replay import Record, replayed
 from scenes import T, before, plan
 

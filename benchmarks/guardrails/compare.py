@@ -29,26 +29,20 @@ from benchmarks.guardrails.rules import (
 from benchmarks.guardrails.worlds import Soak, World, drawn
 
 from rampguard.core import statistics
-from rampguard.core.judging import judge as judge_of_core
-from rampguard.core.model import (
+from rampguard.core.ask import (
     Arms,
     Ask,
-    Baseline,
     EnvName,
     Guardrail,
     GuardrailType,
-    Measured,
     Metrics,
-    Phi,
     PromQL,
-    Reading,
     Ref,
-    Soaking,
     Target,
 )
-from rampguard.core.model import (
-    Evidence as Counted,
-)
+from rampguard.core.judging import judge as judge_of_core
+from rampguard.core.model import Baseline, Measured, Phi, Reading, Soaking
+from rampguard.core.model import Evidence as Counted
 from rampguard.core.plan import Plan, Tempo, make_plan
 
 CLOSE = 1e-9  # relative

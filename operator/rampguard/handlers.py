@@ -8,7 +8,7 @@ import kopf
 from kubernetes import config
 from kubernetes.client import Configuration
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 
 GROUP, VERSION, PLURAL = "rampguard.dev", "v1alpha1", "experimentramps"
 

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from rampguard.core.model import PromQL, Ref, Sample, Series
+from rampguard.core.ask import PromQL, Ref
+from rampguard.core.model import Sample, Series
 from rampguard.core.outbox import Delivery, Notice
 from rampguard.core.plan import Tempo
 from rampguard.core.replay import Record

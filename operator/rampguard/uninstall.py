@@ -15,7 +15,8 @@ import click
 
 from rampguard.adapters.clock import RealClock
 from rampguard.adapters.kubernetes import KubernetesCluster
-from rampguard.core.model import Leave, Phase, Ref
+from rampguard.core.ask import Leave, Ref
+from rampguard.core.model import Phase
 from rampguard.ports import (
     Clock,
     Cluster,

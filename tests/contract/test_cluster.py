@@ -13,7 +13,7 @@ from kubernetes.aio.client import Configuration
 
 from control_plane import ADMIN, STRANGER, ControlPlane, control_plane
 from rampguard.adapters.kubernetes import KubernetesCluster, Limits
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import Cluster, Conflict, Json, NotFound, RampError, Refused, Resource
 
 names = (f"ns-{n}" for n in itertools.count())

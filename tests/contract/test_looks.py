@@ -19,7 +19,8 @@ from aiohttp.test_utils import unused_port
 from fakes import FakeClock, FakeCluster, FakeTelemetry
 from prometheus_process import running
 from rampguard.adapters.prometheus import PrometheusMetrics, Source
-from rampguard.core.model import Evidence, Judgement, Look, Ref, Soaking, Verdict
+from rampguard.core.ask import Ref
+from rampguard.core.model import Evidence, Judgement, Look, Soaking, Verdict
 from rampguard.core.plan import Plan
 from rampguard.engine.counters import Pods
 from rampguard.engine.looks import take_looks

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from prometheus_process import running
 from rampguard.adapters.prometheus import PrometheusMetrics, Source
-from rampguard.core.model import PromQL
+from rampguard.core.ask import PromQL
 from rampguard.ports import BadQuery, Metrics, Sample, Unavailable
 from skips import needs
 

@@ -10,7 +10,7 @@ import pytest
 
 from fake_notifier import FakeNotifier, Temper
 from rampguard.adapters.notices import Channel, ChannelNotifier, Grafana
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.outbox import GRAFANA, Kind, Notice
 from rampguard.ports import Notifier, RampError, Refused, Unavailable
 from receivers import HttpReceiver, SmtpReceiver, http_receiver, smtp_receiver

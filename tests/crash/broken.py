@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from rampguard.api.status import to_state, to_status
 from rampguard.api.v1alpha1 import to_ask
+from rampguard.core.ask import Ref
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
-from rampguard.core.model import Ref, Workload
+from rampguard.core.model import Workload
 from rampguard.core.plan import make_plan
 from rampguard.engine.act import act, fence
 from rampguard.engine.observe import observe

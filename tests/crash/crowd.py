@@ -8,7 +8,7 @@ from crash.harness import RESTART, Pass, Process, Tale, begin, until
 from crash.story import SECOND, Story
 from crash.watchman import Broken
 from fakes import Killed
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.engine.reconcile import reconcile
 from rampguard.ports import Resource
 

@@ -13,7 +13,7 @@ from crash.watchman import Broken, Watchman
 from fake_cluster import WRITES
 from fake_notifier import FakeNotifier
 from fakes import Call, FakeCluster, FakeTelemetry, Killed
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.plan import Tempo
 from rampguard.engine.courier import Courier
 from rampguard.engine.reconcile import Rest, reconcile

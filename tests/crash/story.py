@@ -7,7 +7,7 @@ from typing import Any
 
 from fake_notifier import Taken, Temper
 from fakes import ENV, FakeCluster, FakeMetrics, Json, Traffic, deployment, env_of, ramp, refused
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import Resource
 
 NAME = Ref("app", "skill-tree-layout-50")

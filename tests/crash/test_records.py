@@ -14,7 +14,8 @@ from crash.story import COUNTED, ENV, NAME, Scene, Story, soaks_at
 from fake_metrics import Traffic
 from rampguard.api.members import lines
 from rampguard.api.record import read
-from rampguard.core.model import Ref, Verdict
+from rampguard.core.ask import Ref
+from rampguard.core.model import Verdict
 from rampguard.core.replay import Record, differences, replayed
 from scenes import MINUTE, SECOND
 from taped import Kept, written

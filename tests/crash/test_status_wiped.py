@@ -7,7 +7,7 @@ import pytest
 from crash.harness import Process, Tale, begin, until, walk
 from crash.story import NAME, SECOND, STORIES, TARGETS, Story
 from fakes import Json
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import Resource
 
 RIGHT = frozenset({"Completed", "RolledBack", "Aborted"})

@@ -8,7 +8,7 @@ from crash.story import NAME, TARGETS, Scene
 from fakes import ENV, Call, Json, env_of
 from rampguard.api import engine
 from rampguard.api.stamp import read_stamp
-from rampguard.core.model import EnvName, Ref
+from rampguard.core.ask import EnvName, Ref
 from rampguard.core.outbox import Kind
 from rampguard.ports import Resource
 

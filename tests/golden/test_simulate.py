@@ -11,8 +11,8 @@ from rampguard.cli.simulation import simulation
 from rampguard.cli.simulation_facts import of_simulation
 from rampguard.cli.symbols import ASCII, UNICODE
 from rampguard.cli.text import plain
+from rampguard.core.ask import GateKind
 from rampguard.core.backtest import Backtest, backtest
-from rampguard.core.model import GateKind
 from rampguard.core.plan import Plan
 from rampguard.core.replays import replayed, starts
 from scenes import DAY, HOUR, plan

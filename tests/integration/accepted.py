@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from integration.manifests import Change, drop, put
-from rampguard.core.model import (
+from rampguard.core.ask import (
     Arms,
     GateKind,
     GitopsPolicy,

@@ -10,7 +10,8 @@ from integration.server import ApiServer, Json
 from rampguard.adapters.kubernetes import KubernetesCluster
 from rampguard.api.apply import apply_body
 from rampguard.api.workload import to_workload
-from rampguard.core.model import EnvName, EnvValue, Owner, Ref, Target, Workload
+from rampguard.core.ask import EnvName, EnvValue, Ref, Target
+from rampguard.core.model import Owner, Workload
 from rampguard.ports import Conflict, Resource
 
 ENV = EnvName("SKILL_TREE_LIST_ROLLOUT")

@@ -13,7 +13,7 @@ from integration.manifests import Json, changed
 from integration.server import DRY, RAMPS, Answer, ApiServer
 from rampguard.api.crd import crd
 from rampguard.api.v1alpha1 import to_ask
-from rampguard.core.model import Ask, Ref
+from rampguard.core.ask import Ask, Ref
 from rampguard.ports import InvalidSpec
 
 pytestmark = pytest.mark.cluster

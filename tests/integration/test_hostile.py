@@ -11,7 +11,7 @@ from integration.server import DRY, RAMPS, ApiServer
 from rampguard.adapters.kubernetes import KubernetesCluster
 from rampguard.api.crd import crd
 from rampguard.api.v1alpha1 import to_ask
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.plan import Tempo
 from rampguard.engine.reconcile import reconcile
 from rampguard.ports import InvalidSpec, NotFound, Resource, Rules, World

@@ -20,7 +20,8 @@ from integration.deployments import (
 from integration.server import ApiServer, Json
 from rampguard.adapters.kubernetes import KubernetesCluster
 from rampguard.api.apply import drop_stamp_patch, stamp_patch, unmanaged_patch
-from rampguard.core.model import Entry, EntryKind, EnvName, EnvValue, Owner, Stamp
+from rampguard.core.ask import EnvName, EnvValue
+from rampguard.core.model import Entry, EntryKind, Owner, Stamp
 from rampguard.core.targets import holder
 from rampguard.ports import Conflict, NotFound, Refused, Resource
 

@@ -23,7 +23,7 @@ from integration.rights import (
 )
 from integration.server import ApiServer
 from rampguard.adapters.kubernetes import KubernetesCluster
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import Refused, Resource
 from rampguard.wiring import RIGHTS, check_rights
 

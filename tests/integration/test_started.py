@@ -12,7 +12,8 @@ from integration.manifests import VALID, Change, Json, drop, put
 from integration.server import DRY, RAMPS, Answer, ApiServer
 from rampguard.api.rules import FROZEN, FROZEN_OPTIONAL
 from rampguard.api.status import to_status
-from rampguard.core.model import Finding, GuardrailType, Judgement, Part, Phase, Verdict
+from rampguard.core.ask import GuardrailType
+from rampguard.core.model import Finding, Judgement, Part, Phase, Verdict
 from rampguard.core.view import StatusView
 from scenes import HOUR, T, soaking, state
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rampguard.core.ask import Arms, PromQL
 from rampguard.core.counting import bases, closed, deltas, folded, windows
-from rampguard.core.model import Arms, Evidence, PromQL, Series
+from rampguard.core.model import Evidence, Series
 from rampguard.core.plan import Family
 
 T0 = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rampguard.core.ask import EnvValue, Leave
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Applying,
     Coverage,
     Ended,
-    EnvValue,
-    Leave,
     Look,
     Measured,
     Observation,

@@ -8,7 +8,7 @@ from fakes import ramp
 from property.arbitrary import TEXTS
 from rampguard.api.status import Status, refused_status
 from rampguard.api.v1alpha1 import to_ask
-from rampguard.core.model import Ask
+from rampguard.core.ask import Ask
 from rampguard.ports import InvalidSpec
 from scenes import T
 

@@ -12,8 +12,9 @@ from property.arbitrary import INSTANTS, SPANS, STATES, TEXTS
 from rampguard.api import engine
 from rampguard.api.stamp import read_stamp, stamp_key, write_stamp
 from rampguard.api.status import Status, to_state, to_status
+from rampguard.core.ask import EnvName
 from rampguard.core.durations import parse_duration, show_duration
-from rampguard.core.model import Condition, EnvName, Line, Phase, Stamp, State
+from rampguard.core.model import Condition, Line, Phase, Stamp, State
 from rampguard.core.plan import schedule
 from rampguard.core.promql import parse_selector, quoted, with_matchers
 from rampguard.core.view import StatusView

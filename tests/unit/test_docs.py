@@ -10,6 +10,9 @@ import pytest
 import yaml
 
 from rampguard.adapters.telemetry import GAUGES, RealTelemetry
+from rampguard.api.apply import undo_by_hand
+from rampguard.core.ask import EnvName, EnvValue, Ref
+from rampguard.core.model import Original
 from rampguard.core.reasons import ConditionType, Reason
 from rampguard.settings import OVERRIDES, Settings
 
@@ -138,9 +141,6 @@ def test_every_setting_is_in_operations() -> None:
 
 
 def test_the_ways_by_hand_are_those_of_the_code() -> None:
-    from rampguard.api.apply import undo_by_hand  # noqa: PLC0415 - what this test is about
-    from rampguard.core.model import EnvName, EnvValue, Original, Ref  # noqa: PLC0415 - as above
-
     ramp = Ref("app", "skill-tree-layout-50")
     api = Original(deployment="api", uid="u", container="api", value=EnvValue("10"))
     for command in undo_by_hand(ramp, api, EnvName("SKILL_TREE_LIST_ROLLOUT")):

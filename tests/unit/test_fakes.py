@@ -11,7 +11,8 @@ from fakes import ENV, FakeCluster, FakeMetrics, Killed, Mood, Traffic, deployme
 from rampguard.api.apply import apply_body
 from rampguard.api.selector import label_selector
 from rampguard.api.workload import to_pods, to_workload
-from rampguard.core.model import Coverage, EnvName, EnvValue, PromQL, Ref, Target
+from rampguard.core.ask import EnvName, EnvValue, PromQL, Ref, Target
+from rampguard.core.model import Coverage
 from rampguard.core.pods import coverage
 from rampguard.ports import BadQuery, Conflict, NotFound, Resource, TimedOut, Unavailable
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.plan import Tempo
 from rampguard.engine.runner import Runner
 from rampguard.health import serve

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import Conflict, Json, NotFound, RampError, Refused, Resource, Unavailable
 from rampguard.uninstall import FINALIZER, Order, Policy, Unsafe, as_ramp, attempt, main, uninstall
 

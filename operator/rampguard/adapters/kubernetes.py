@@ -18,7 +18,7 @@ import orjson
 from kubernetes.aio import config as login
 from kubernetes.aio.client import ApiClient, Configuration
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import (
     Conflict,
     Forbidden,

@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
-from rampguard.core.model import PromQL
+from rampguard.core.ask import PromQL
 from rampguard.ports import BadQuery, Json, Sample, Series, Unavailable
 
 THREADS = 16

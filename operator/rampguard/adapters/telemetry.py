@@ -33,7 +33,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 
 MOST_RAMPS = 1000  # shown at once; what is counted over all ramps has no such limit
 PASS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 45)

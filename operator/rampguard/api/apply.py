@@ -8,7 +8,8 @@ from rampguard.api.entries import claimed_containers, claimed_entries
 from rampguard.api.raw import Json, items, named, part, text
 from rampguard.api.stamp import stamp_key, write_stamp
 from rampguard.api.workload import CAUSE
-from rampguard.core.model import EnvName, EnvValue, Original, Ref, Stamp
+from rampguard.core.ask import EnvName, EnvValue, Ref
+from rampguard.core.model import Original, Stamp
 
 MANAGER = "rampguard"
 FINALIZER = "rampguard.dev/rollback"

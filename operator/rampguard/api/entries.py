@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from rampguard.api.raw import Json, items, named, part, text
-from rampguard.core.model import Entry, EntryKind, EnvName, EnvValue, Owner, Target
+from rampguard.core.ask import EnvName, EnvValue, Target
+from rampguard.core.model import Entry, EntryKind, Owner
 
 
 def containers_of(deployment: Json) -> tuple[str, ...]:

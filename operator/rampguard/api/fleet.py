@@ -7,7 +7,7 @@ from datetime import datetime
 from rampguard.api.entries import entry_that_counts
 from rampguard.api.raw import Json, instant, items, named, number, part, saying, text
 from rampguard.api.rollout import caught_up, desired, seconds
-from rampguard.core.model import EnvName
+from rampguard.core.ask import EnvName
 from rampguard.core.pods import Fleet, Pod
 
 HASH_LABEL = "pod-template-hash"

@@ -5,7 +5,8 @@ from collections.abc import Collection
 
 from rampguard.api.entries import container_of, entry_of
 from rampguard.api.raw import Json, items, part, saying, text
-from rampguard.core.model import EntryKind, EnvName, Owner
+from rampguard.core.ask import EnvName
+from rampguard.core.model import EntryKind, Owner
 from rampguard.core.targets import GITOPS_MANAGERS
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

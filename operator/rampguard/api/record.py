@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from rampguard.api.delta import patch, patched
 from rampguard.api.faithful import faithful
 from rampguard.api.members import Damage
-from rampguard.core.model import Action, Ref, Stage
+from rampguard.core.ask import Ref
+from rampguard.core.model import Action, Stage
 from rampguard.core.replay import Record
 
 FORMAT = 1

@@ -5,7 +5,8 @@ import re
 from hashlib import sha256
 
 from rampguard.api.raw import Json, part, saying
-from rampguard.core.model import EnvName, EnvValue, Stamp
+from rampguard.core.ask import EnvName, EnvValue
+from rampguard.core.model import Stamp
 
 PREFIX = "rampguard.dev/"
 LONGEST_NAME = 63  # of the part after the slash

@@ -13,16 +13,10 @@ from pydantic.alias_generators import to_camel
 from rampguard.api import engine
 from rampguard.api.raw import Json, items, number, part, printable, saying, text
 from rampguard.core import model
+from rampguard.core.ask import Ask
 from rampguard.core.durations import show_duration
 from rampguard.core.findings import MOST, MOST_LINES, kept
-from rampguard.core.model import (
-    Ask,
-    Ended,
-    Judgement,
-    Line,
-    Original,
-    State,
-)
+from rampguard.core.model import Ended, Judgement, Line, Original, State
 from rampguard.core.parts import part_text
 from rampguard.core.preconditions import VOUCHED
 from rampguard.core.targets import show

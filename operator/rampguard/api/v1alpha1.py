@@ -9,8 +9,9 @@ from rampguard.api.raw import Json, part, saying, text
 from rampguard.api.require import to_require, to_window
 from rampguard.api.rules import minutes
 from rampguard.api.spec import Guardrail, Notify, Spec, Target
-from rampguard.core import model, outbox
-from rampguard.core.model import (
+from rampguard.core import ask as core
+from rampguard.core import outbox
+from rampguard.core.ask import (
     Ask,
     EnvName,
     GateKind,
@@ -70,9 +71,9 @@ def _asked(spec: Spec) -> dict[str, Any]:
         "soak": _span(spec.soak),
         "findings": None if spec.findings is None else tuple(map(_span, spec.findings)),
         "proof_timeout": _span(spec.proof_timeout),
-        "arms": arms and model.Arms(arms.control, arms.treatment),
+        "arms": arms and core.Arms(arms.control, arms.treatment),
         "metrics": metrics
-        and model.Metrics(
+        and core.Metrics(
             source=metrics.source,
             arm_label=metrics.arm_label,
             assignments=PromQL(metrics.assignments),
@@ -102,9 +103,9 @@ def _asked(spec: Spec) -> dict[str, Any]:
     }
 
 
-def _target(target: Target) -> model.Target:
+def _target(target: Target) -> core.Target:
     pods = 1 if target.min_pods is None else target.min_pods
-    return model.Target(target.name, target.container, pods)
+    return core.Target(target.name, target.container, pods)
 
 
 def _notify(one: Notify) -> outbox.Notify:
@@ -113,8 +114,8 @@ def _notify(one: Notify) -> outbox.Notify:
     return outbox.Notify(one.channel, frozenset(map(Kind, one.events)))
 
 
-def _guardrail(one: Guardrail) -> model.Guardrail:
-    return model.Guardrail(
+def _guardrail(one: Guardrail) -> core.Guardrail:
+    return core.Guardrail(
         name=one.name,
         type=GuardrailType(one.type),
         tolerance=None if one.tolerance is None else float(one.tolerance),

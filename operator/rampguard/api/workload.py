@@ -19,7 +19,8 @@ from rampguard.api.gitops import declared_by
 from rampguard.api.raw import Json, items, part, text
 from rampguard.api.rollout import desired, progress_deadline, rolling_out
 from rampguard.api.stamp import read_stamp
-from rampguard.core.model import Entry, EntryKind, EnvName, Target, Workload
+from rampguard.core.ask import EnvName, Target
+from rampguard.core.model import Entry, EntryKind, Workload
 
 __all__ = ["to_pods", "to_workload"]
 

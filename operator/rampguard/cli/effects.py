@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from rampguard.core.model import GuardrailType
+from rampguard.core.ask import GuardrailType
 from rampguard.core.outlook import Outlook
 from rampguard.core.trials import Tried
 

@@ -8,7 +8,8 @@ from rampguard.cli.advice import next_steps
 from rampguard.cli.record import Guardrail, Record, Target
 from rampguard.cli.symbols import Symbols, phase_mark, status_mark, verdict_mark, verdict_words
 from rampguard.cli.text import Line, Span, Tone, columns, crop, line
-from rampguard.core.model import EnvName, EnvValue, Original, Ref
+from rampguard.core.ask import EnvName, EnvValue, Ref
+from rampguard.core.model import Original
 
 LONGEST = 2048  # columns of a line: queries are to be copied whole
 SHOWN = (

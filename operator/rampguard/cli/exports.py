@@ -12,8 +12,9 @@ import orjson
 
 from rampguard.cli.exits import Exit, Told
 from rampguard.cli.text import safe
+from rampguard.core.ask import PromQL
 from rampguard.core.history import History
-from rampguard.core.model import PromQL, Series
+from rampguard.core.model import Series
 
 VERSION = "rampguard.dev/history/v1"
 LARGEST = 2**30  # bytes, unpacked

@@ -12,8 +12,9 @@ import requests
 
 from rampguard.cli.exits import Exit, Told
 from rampguard.cli.text import crop, safe
+from rampguard.core.ask import PromQL
 from rampguard.core.history import History
-from rampguard.core.model import PromQL, Series
+from rampguard.core.model import Series
 
 CONNECT, READ = 10, 60  # seconds
 PART = timedelta(days=1)  # asked for at once

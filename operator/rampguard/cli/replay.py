@@ -15,8 +15,9 @@ from rampguard.cli.facts import VERSION
 from rampguard.cli.kubectl import Kubectl
 from rampguard.cli.screen import Screen
 from rampguard.cli.text import Line, Span, Tone, columns, crop, line, safe
+from rampguard.core.ask import Ref
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Look, Ref
+from rampguard.core.model import Look
 from rampguard.core.replay import Difference, Record, differences, replayed
 
 KEPT = 1000  # differences and gaps that are told one by one

@@ -18,10 +18,10 @@ from rampguard.cli.screen import Screen, now
 from rampguard.cli.simulation import simulation
 from rampguard.cli.simulation_facts import of_simulation
 from rampguard.cli.text import safe
+from rampguard.core.ask import Ref
 from rampguard.core.backtest import Backtest, backtest
 from rampguard.core.durations import show_duration
 from rampguard.core.history import Counts, History, Labels, counted, queries
-from rampguard.core.model import Ref
 from rampguard.core.plan import Plan, Tempo, make_plan
 from rampguard.core.replays import replayed, starts
 from rampguard.core.statistics import BATCH

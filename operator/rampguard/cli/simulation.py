@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from rampguard.cli.effects import PARTS, Shown, shown
 from rampguard.cli.symbols import Symbols
 from rampguard.cli.text import DAY, Line, Span, Tone, columns, line
+from rampguard.core.ask import GateKind, Guardrail, GuardrailType
 from rampguard.core.backtest import Backtest
 from rampguard.core.durations import show_duration
 from rampguard.core.history import is_of
-from rampguard.core.model import GateKind, Guardrail, GuardrailType
 from rampguard.core.outlook import Found, Visible
 from rampguard.core.plan import Plan
 from rampguard.core.remarks import LONG, limit_text

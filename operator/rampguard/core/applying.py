@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from rampguard.core.ask import Guardrail, GuardrailType, OnFailure
 from rampguard.core.counting import fresh
 from rampguard.core.durations import show_duration, show_seconds
 from rampguard.core.harm import tokens
@@ -11,12 +12,9 @@ from rampguard.core.model import (
     Because,
     Coverage,
     Decision,
-    Guardrail,
-    GuardrailType,
     Judgement,
     Note,
     Observation,
-    OnFailure,
     Progress,
     Soaking,
     State,

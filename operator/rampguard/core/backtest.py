@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rampguard.core.ask import GuardrailType
 from rampguard.core.history import Counts
-from rampguard.core.model import GuardrailType
 from rampguard.core.outlook import DAY, Traffic, traffic
 from rampguard.core.plan import Plan, families_of
 from rampguard.core.remarks import Warned, remarks

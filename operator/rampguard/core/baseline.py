@@ -6,17 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 
+from rampguard.core.ask import Guardrail, GuardrailType
 from rampguard.core.counting import bin_size
 from rampguard.core.durations import show_duration
-from rampguard.core.model import (
-    Baseline,
-    Guardrail,
-    GuardrailType,
-    Phi,
-    Reading,
-    Rebased,
-    Soaking,
-)
+from rampguard.core.model import Baseline, Phi, Reading, Rebased, Soaking
 from rampguard.core.plan import Plan, families_of
 from rampguard.core.statistics import (
     Arm,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from rampguard.core.model import Guardrail, GuardrailType
+from rampguard.core.ask import Guardrail, GuardrailType
 from rampguard.core.plan import Plan
 from rampguard.core.statistics import threshold
 

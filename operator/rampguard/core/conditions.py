@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from rampguard.core.applying import coverages, harm_text, lag_text, proven_pods
+from rampguard.core.ask import GitopsPolicy
 from rampguard.core.durations import show_seconds
 from rampguard.core.guardrails import worst
 from rampguard.core.harm import show_token
@@ -18,7 +19,6 @@ from rampguard.core.model import (
     Ended,
     Evidence,
     Gate,
-    GitopsPolicy,
     Judgement,
     Observation,
     Outcome,

@@ -8,7 +8,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rampguard.core.model import Arms, Evidence, Reading, Series
+from rampguard.core.ask import Arms
+from rampguard.core.model import Evidence, Reading, Series
 from rampguard.core.plan import Family, Plan
 
 Key = frozenset[tuple[str, str]]

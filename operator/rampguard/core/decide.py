@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from rampguard.core.applying import applying
+from rampguard.core.ask import Leave
 from rampguard.core.model import (
     Applying,
     Because,
@@ -26,7 +27,6 @@ from rampguard.core.model import (
     DropFinalizer,
     Ended,
     Gate,
-    Leave,
     Line,
     Note,
     Observation,

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from rampguard.core.ask import Guardrail
 from rampguard.core.baseline import counted
 from rampguard.core.budget import budget
 from rampguard.core.counting import bin_size, onsets_of, windows
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Evidence, Guardrail, Judgement, Part, Point, Reading, Verdict
+from rampguard.core.model import Evidence, Judgement, Part, Point, Reading, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.statistics import (
     clipped,

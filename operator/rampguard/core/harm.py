@@ -7,7 +7,8 @@ guardrail its name. So what a person accepts of one part leaves the others as th
 from collections.abc import Collection
 from dataclasses import replace
 
-from rampguard.core.model import GuardrailType, Judgement, Part, Soaking, Verdict
+from rampguard.core.ask import GuardrailType
+from rampguard.core.model import Judgement, Part, Soaking, Verdict
 from rampguard.core.plan import Plan
 
 CONCURRENT = "concurrent"

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 
+from rampguard.core.ask import Arms, Guardrail, PromQL
 from rampguard.core.counting import batches
-from rampguard.core.model import Arms, Guardrail, Point, PromQL, Reading, Series
+from rampguard.core.model import Point, Reading, Series
 from rampguard.core.plan import Plan, families_of
 from rampguard.core.promql import with_matchers
 

@@ -5,20 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from rampguard.core.ask import Guardrail, GuardrailType
 from rampguard.core.baseline import effective, switched, take
 from rampguard.core.counting import bin_size
 from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data
-from rampguard.core.model import (
-    Baseline,
-    Evidence,
-    Guardrail,
-    GuardrailType,
-    Judgement,
-    Measured,
-    Reading,
-    Soaking,
-    Verdict,
-)
+from rampguard.core.model import Baseline, Evidence, Judgement, Measured, Reading, Soaking, Verdict
 from rampguard.core.plan import Plan, families_of
 from rampguard.core.rates import judge_drop, judge_errors
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import accumulate
 
+from rampguard.core.ask import Guardrail, GuardrailType
 from rampguard.core.budget import budget
 from rampguard.core.history import Counts
-from rampguard.core.model import Baseline, Guardrail, GuardrailType, Reading
+from rampguard.core.model import Baseline, Reading
 from rampguard.core.plan import Family, Plan, families_of
 from rampguard.core.statistics import (
     HALF,

@@ -3,15 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rampguard.core.model import (
-    Ask,
-    EnvValue,
-    Finding,
-    Guardrail,
-    GuardrailType,
-    PromQL,
-    Soaking,
-)
+from rampguard.core.ask import Ask, EnvValue, Guardrail, GuardrailType, PromQL
+from rampguard.core.model import Finding, Soaking
 from rampguard.core.promql import without_cohort
 
 DEFAULT_FINDINGS = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))

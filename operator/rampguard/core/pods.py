@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from rampguard.core.ask import EnvValue
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Coverage, Entry, EntryKind, EnvValue, Lag
+from rampguard.core.model import Coverage, Entry, EntryKind, Lag
 from rampguard.core.targets import carries, show
 
 SECOND = timedelta(seconds=1)

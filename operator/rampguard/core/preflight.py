@@ -3,14 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from rampguard.core.model import (
-    Because,
-    EntryKind,
-    GitopsPolicy,
-    Observation,
-    Target,
-    Workload,
-)
+from rampguard.core.ask import GitopsPolicy, Target
+from rampguard.core.model import Because, EntryKind, Observation, Workload
 from rampguard.core.outbox import GRAFANA
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rampguard.core.model import PromQL
+from rampguard.core.ask import PromQL
 
 LONGEST = 2048  # characters
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)

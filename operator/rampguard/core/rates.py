@@ -10,22 +10,14 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from operator import add
 
+from rampguard.core.ask import Guardrail
 from rampguard.core.baseline import WINDOW, counted, pair
 from rampguard.core.budget import Budget, budget
 from rampguard.core.counting import bin_size, onsets_of, windows
 from rampguard.core.durations import show_duration
 from rampguard.core.guardrails import no_data, not_applicable
 from rampguard.core.harm import CONCURRENT, caused
-from rampguard.core.model import (
-    Baseline,
-    Guardrail,
-    Judgement,
-    Part,
-    Phi,
-    Reading,
-    Soaking,
-    Verdict,
-)
+from rampguard.core.model import Baseline, Judgement, Part, Phi, Reading, Soaking, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.statistics import (
     Arm,

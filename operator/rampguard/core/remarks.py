@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from rampguard.core.ask import Guardrail, GuardrailType
 from rampguard.core.baseline import WINDOW, objection
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Guardrail, GuardrailType
 from rampguard.core.outlook import DAY
 from rampguard.core.plan import Plan
 from rampguard.core.trials import Tried, applies

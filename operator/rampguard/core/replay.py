@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 
+from rampguard.core.ask import Ask
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.judging import judge
-from rampguard.core.model import Ask, Decision, Look, Observation, Soaking, State
+from rampguard.core.model import Decision, Look, Observation, Soaking, State
 from rampguard.core.plan import Plan, Tempo, make_plan
 
 

@@ -9,6 +9,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from rampguard.core.ask import GuardrailType, OnFailure
 from rampguard.core.baseline import WINDOW, Batches, has_baseline, switched, take, total
 from rampguard.core.counting import spacing
 from rampguard.core.guardrails import judge_threshold
@@ -17,10 +18,8 @@ from rampguard.core.judging import judge, of_families
 from rampguard.core.model import (
     Baseline,
     Evidence,
-    GuardrailType,
     Judgement,
     Measured,
-    OnFailure,
     Point,
     Reading,
     Soaking,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from rampguard.core.ask import EnvValue, Leave
 from rampguard.core.durations import show_seconds
 from rampguard.core.model import (
     Action,
@@ -14,8 +15,6 @@ from rampguard.core.model import (
     DropFinalizer,
     DropStamp,
     Ended,
-    EnvValue,
-    Leave,
     Note,
     Observation,
     Original,

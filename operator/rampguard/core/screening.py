@@ -10,11 +10,12 @@ from datetime import timedelta
 from functools import cache
 from itertools import accumulate
 
+from rampguard.core.ask import Guardrail, GuardrailType
 from rampguard.core.baseline import Batches
 from rampguard.core.budget import budget
 from rampguard.core.counting import spacing
 from rampguard.core.history import Counts
-from rampguard.core.model import Baseline, Guardrail, GuardrailType
+from rampguard.core.model import Baseline
 from rampguard.core.plan import Family, Plan, families_of
 from rampguard.core.statistics import (
     Arm,

@@ -18,6 +18,7 @@ from rampguard.core.applying import (
     templates,
     told_harm,
 )
+from rampguard.core.ask import GateKind, NoDataPolicy, OnFailure
 from rampguard.core.baseline import effective, is_whole, longer, low_switch, taken_anew
 from rampguard.core.durations import show_duration
 from rampguard.core.findings import as_note, finding, has_room
@@ -36,13 +37,10 @@ from rampguard.core.model import (
     Because,
     Decision,
     Finding,
-    GateKind,
     Judgement,
     Look,
-    NoDataPolicy,
     Note,
     Observation,
-    OnFailure,
     Outcome,
     Soaked,
     Soaking,

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from rampguard.core.applying import templates
+from rampguard.core.ask import GateKind
 from rampguard.core.model import (
     Applying,
     Because,
     Decision,
-    GateKind,
     Note,
     Observation,
     Original,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import assert_never
 
+from rampguard.core.ask import EnvValue
 from rampguard.core.model import (
     Because,
     Entry,
     EntryKind,
-    EnvValue,
     Observation,
     Original,
     RollingBack,

@@ -6,20 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+from rampguard.core.ask import Guardrail, GuardrailType
 from rampguard.core.baseline import WINDOW, Batches, pair, total
 from rampguard.core.budget import budget
 from rampguard.core.history import Counts
 from rampguard.core.judging import judge
-from rampguard.core.model import (
-    Baseline,
-    Evidence,
-    Guardrail,
-    GuardrailType,
-    Measured,
-    Phi,
-    Soaking,
-    Verdict,
-)
+from rampguard.core.model import Baseline, Evidence, Measured, Phi, Soaking, Verdict
 from rampguard.core.outlook import Outlook, Traffic, first_step, outlooks, split
 from rampguard.core.plan import Plan, families_of
 from rampguard.core.replays import Broke, Replay

@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 from rampguard.api.apply import apply_body, drop_stamp_patch, stamp_patch, unmanaged_patch
 from rampguard.api.finalizer import released
 from rampguard.api.workload import to_workload
+from rampguard.core.ask import Ref, Target
 from rampguard.core.model import (
     Decision,
     DropFinalizer,
     DropStamp,
     Ended,
     Original,
-    Ref,
     RollingBack,
     Stamp,
-    Target,
     Workload,
     Write,
 )

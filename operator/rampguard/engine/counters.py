@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from rampguard.core.ask import Arms, PromQL
 from rampguard.core.baseline import WINDOW, Batches
 from rampguard.core.counting import Delta, bases, batches, bin_size, deltas, folded, summed
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Arms, Evidence, PromQL, Reading, Sample, Series, Soaking
+from rampguard.core.model import Evidence, Reading, Sample, Series, Soaking
 from rampguard.core.plan import Family, Plan
 from rampguard.core.promql import with_matchers
 from rampguard.core.rates import KILL_SPAN

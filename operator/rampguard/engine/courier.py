@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 
+from rampguard.core.ask import Ref
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Ref
 from rampguard.core.outbox import Delivery, Notice
 from rampguard.ports import RampError, World
 

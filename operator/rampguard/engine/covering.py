@@ -5,17 +5,8 @@ from dataclasses import replace
 
 from rampguard.api.selector import label_selector
 from rampguard.api.workload import to_pods
-from rampguard.core.model import (
-    Applying,
-    Ended,
-    EnvValue,
-    Outcome,
-    RollingBack,
-    Soaking,
-    State,
-    Target,
-    Workload,
-)
+from rampguard.core.ask import EnvValue, Target
+from rampguard.core.model import Applying, Ended, Outcome, RollingBack, Soaking, State, Workload
 from rampguard.core.plan import Plan
 from rampguard.core.pods import coverage
 from rampguard.engine.sight import Owned, Sight

@@ -6,20 +6,17 @@ from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from rampguard.core.ask import Arms, Guardrail, GuardrailType, PromQL
 from rampguard.core.counting import bin_size, closed
 from rampguard.core.guardrails import is_broken
 from rampguard.core.judging import judge
 from rampguard.core.model import (
-    Arms,
     Baseline,
     Evidence,
-    Guardrail,
-    GuardrailType,
     Judgement,
     Look,
     Measured,
     Point,
-    PromQL,
     Reading,
     Soaking,
 )

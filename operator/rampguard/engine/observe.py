@@ -8,6 +8,7 @@ from datetime import timedelta
 from rampguard.api.apply import apply_body
 from rampguard.api.finalizer import is_held
 from rampguard.api.workload import to_workload
+from rampguard.core.ask import Ref, Target
 from rampguard.core.durations import show_duration
 from rampguard.core.model import (
     Applying,
@@ -15,10 +16,8 @@ from rampguard.core.model import (
     Observation,
     Original,
     Pending,
-    Ref,
     Soaking,
     State,
-    Target,
     Workload,
 )
 from rampguard.core.plan import Plan, look_instants

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from rampguard.api.precursor import to_precursor
 from rampguard.api.raw import printable, saying
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.plan import Plan
 from rampguard.core.promql import firing
 from rampguard.core.require import Answer, Precursor, Required

@@ -7,9 +7,10 @@ from datetime import timedelta
 from rampguard.api.finalizer import held, is_held, released
 from rampguard.api.status import refused_status, to_state, to_status
 from rampguard.api.v1alpha1 import to_ask
+from rampguard.core.ask import Ref
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
-from rampguard.core.model import Applying, Decision, Ref, RollingBack
+from rampguard.core.model import Applying, Decision, RollingBack
 from rampguard.core.outbox import due
 from rampguard.core.plan import make_plan
 from rampguard.engine.act import act, fence

@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.engine.courier import Courier
 from rampguard.engine.reconcile import Rest, reconcile
 from rampguard.engine.scheduler import Scheduler

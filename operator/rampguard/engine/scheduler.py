@@ -5,7 +5,7 @@ import heapq
 import itertools
 from datetime import timedelta
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import Clock
 
 NEVER = float("inf")

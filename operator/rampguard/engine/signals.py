@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rampguard.core.ask import Guardrail, GuardrailType, PromQL
 from rampguard.core.baseline import (
     Batches,
     batch_length,
@@ -14,14 +15,7 @@ from rampguard.core.baseline import (
     take,
 )
 from rampguard.core.guardrails import judge_threshold
-from rampguard.core.model import (
-    Applying,
-    Baseline,
-    Guardrail,
-    GuardrailType,
-    Judgement,
-    PromQL,
-)
+from rampguard.core.model import Applying, Baseline, Judgement
 from rampguard.core.plan import Plan, families_of
 from rampguard.core.rates import KILL_SPAN, killed_by
 from rampguard.engine.counters import Counters, NothingSeenError, Pods, lately

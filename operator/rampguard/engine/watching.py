@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import RampError, Resource, World
 
 PAUSE = timedelta(seconds=1)  # between two watches: a server may end each at once

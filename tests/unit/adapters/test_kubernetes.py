@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from kubernetes.aio.client import Configuration
 
 from rampguard.adapters.kubernetes import KubernetesCluster, Limits
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.ports import (
     Conflict,
     Forbidden,

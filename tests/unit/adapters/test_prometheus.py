@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from rampguard.adapters.prometheus import Patience, PrometheusMetrics, Source, _ahead
-from rampguard.core.model import PromQL
+from rampguard.core.ask import PromQL
 from rampguard.ports import BadQuery, Sample, Unavailable
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)

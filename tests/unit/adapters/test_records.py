@@ -20,7 +20,7 @@ from rampguard.adapters.records.place import named_by, stem_in, stem_of
 from rampguard.adapters.records.writer import NotWritten, Writer
 from rampguard.api.members import lines
 from rampguard.api.record import Gap, Head, read
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.replay import Record
 from scenes import DAY, SECOND, over, state
 from taped import UID, one, walked

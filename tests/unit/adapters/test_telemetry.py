@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rampguard.adapters.telemetry import RealTelemetry
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 
 RAMP = Ref("shop", "tree")
 FIGURES = {

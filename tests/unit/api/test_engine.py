@@ -9,22 +9,20 @@ import pytest
 import scenes as s
 from rampguard.api import engine
 from rampguard.api.status import LARGEST, LONGEST_MEMORY, NO_ROOM, to_status
+from rampguard.core.ask import EnvValue, GuardrailType, PromQL
 from rampguard.core.decide import LINES
 from rampguard.core.findings import ASKED, DETAILS, EVIDENCE, MOST, evidence_text
 from rampguard.core.guardrails import WORDS
 from rampguard.core.model import (
     Baseline,
-    EnvValue,
     Evidence,
     Finding,
-    GuardrailType,
     Judgement,
     Line,
     Original,
     Part,
     Phase,
     Phi,
-    PromQL,
     Reading,
     Soaked,
     Soaking,

@@ -10,7 +10,8 @@ import pytest
 
 from rampguard.api.members import Damage, lines
 from rampguard.api.record import Gap, Head, Tape, from_json, read, to_json
-from rampguard.core.model import DropFinalizer, DropStamp, Measured, Ref
+from rampguard.core.ask import Ref
+from rampguard.core.model import DropFinalizer, DropStamp, Measured
 from rampguard.core.replay import Record
 from scenes import MINUTE, SECOND, T, look
 from taped import UID, one, walked, written

@@ -9,15 +9,8 @@ import pytest
 from rampguard.api import engine
 from rampguard.api.crd import crd
 from rampguard.api.status import LONGEST_MEMORY, to_status
-from rampguard.core.model import (
-    Finding,
-    GuardrailType,
-    Judgement,
-    Part,
-    Phase,
-    State,
-    Verdict,
-)
+from rampguard.core.ask import GuardrailType
+from rampguard.core.model import Finding, Judgement, Part, Phase, State, Verdict
 from rampguard.core.parts import part_text
 from rampguard.core.view import StatusView
 from scenes import T, soaking, state

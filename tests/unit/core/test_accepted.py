@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from rampguard.core.ask import OnFailure
 from rampguard.core.conditions import render
 from rampguard.core.model import (
     Condition,
     Decision,
     Ended,
     Judgement,
-    OnFailure,
     Part,
     RollingBack,
     Soaking,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rampguard.core.applying import lag_text
+from rampguard.core.ask import EnvValue, OnFailure
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Applying,
@@ -12,9 +13,7 @@ from rampguard.core.model import (
     DropFinalizer,
     Entry,
     EntryKind,
-    EnvValue,
     Lag,
-    OnFailure,
     Owner,
     Progress,
     RollingBack,

@@ -4,14 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from rampguard.core.model import (
-    Decision,
-    Judgement,
-    OnFailure,
-    RollingBack,
-    Soaking,
-    Verdict,
-)
+from rampguard.core.ask import OnFailure
+from rampguard.core.model import Decision, Judgement, RollingBack, Soaking, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rate_scenes import (

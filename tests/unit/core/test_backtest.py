@@ -8,9 +8,10 @@ import pytest
 from scipy.stats import beta
 
 from pasts import BEGIN, LABELS, PLAN, RULES, STEP, World, counts_of, past, threshold
+from rampguard.core.ask import PromQL
 from rampguard.core.backtest import Backtest, backtest
 from rampguard.core.history import History, counted
-from rampguard.core.model import PromQL, Series
+from rampguard.core.model import Series
 from rampguard.core.plan import Plan
 from rampguard.core.remarks import Remark, effect_text, limit_text
 from rampguard.core.replays import replayed, starts

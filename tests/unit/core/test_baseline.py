@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from rampguard.core.ask import Guardrail
 from rampguard.core.baseline import (
     Batches,
     batch_length,
@@ -15,7 +16,7 @@ from rampguard.core.baseline import (
     take,
     total,
 )
-from rampguard.core.model import Baseline, Guardrail, Phi, Reading, Rebased
+from rampguard.core.model import Baseline, Phi, Reading, Rebased
 from rampguard.core.plan import Plan
 from rate_scenes import ERRORS, ERRORS_BEFORE, ONCE, STARTS, STARTS_BEFORE, one, unlabelled
 from scenes import DAY, HOUR, MINUTE, SHARE, SPEED, T, plan, soaking

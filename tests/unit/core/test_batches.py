@@ -2,8 +2,9 @@
 
 import pytest
 
+from rampguard.core.ask import Arms
 from rampguard.core.counting import Delta, batches, summed
-from rampguard.core.model import Arms, Reading, Series
+from rampguard.core.model import Reading, Series
 from scenes import MINUTE, T
 
 ARMS, STEP, END = Arms("tree", "list"), 5 * MINUTE, T + 20 * MINUTE

@@ -4,13 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from rampguard.core.model import (
-    Decision,
-    Look,
-    NoDataPolicy,
-    RollingBack,
-    Verdict,
-)
+from rampguard.core.ask import NoDataPolicy
+from rampguard.core.model import Decision, Look, RollingBack, Verdict
 from rampguard.core.moves import TOLD
 from rampguard.core.reasons import Reason
 from scenes import (

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from exact import VECTORS
+from rampguard.core.ask import Guardrail
 from rampguard.core.budget import budget
-from rampguard.core.model import Guardrail
 from rate_scenes import ERRORS, ONCE, STARTS
 from scenes import SHARE, SPEED, plan
 

@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 import pytest
 
 from rampguard.core.applying import rules
+from rampguard.core.ask import GateKind, GitopsPolicy, Leave, OnFailure
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Condition,
-    GateKind,
-    GitopsPolicy,
     Lag,
-    Leave,
     Observation,
-    OnFailure,
     Outcome,
     Owner,
     Phase,

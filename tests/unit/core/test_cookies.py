@@ -2,8 +2,9 @@
 
 import pytest
 
+from rampguard.core.ask import Metrics, PromQL
 from rampguard.core.guardrails import judge_exposure
-from rampguard.core.model import Evidence, Metrics, Part, PromQL, Reading, Verdict
+from rampguard.core.model import Evidence, Part, Reading, Verdict
 from scenes import SHARE, T, plan
 
 NEW = PromQL('assignments_total{source="assignment"}')

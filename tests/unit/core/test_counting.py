@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rampguard.core.ask import Arms, PromQL
 from rampguard.core.counting import (
     Delta,
     bases,
@@ -21,7 +22,7 @@ from rampguard.core.counting import (
     spacing,
     windows,
 )
-from rampguard.core.model import Arms, Evidence, PromQL, Reading, Series
+from rampguard.core.model import Evidence, Reading, Series
 from rampguard.core.plan import Family
 from scenes import DAY, HOUR, MINUTE, T, plan
 

@@ -6,25 +6,20 @@ from typing import get_args
 
 import pytest
 
+from rampguard.core.ask import EnvValue, GateKind, Leave, NoDataPolicy, OnFailure, Target
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Applying,
     DropFinalizer,
     DropStamp,
     Ended,
-    EnvValue,
-    GateKind,
-    Leave,
-    NoDataPolicy,
     Observation,
-    OnFailure,
     Outcome,
     Pending,
     RollingBack,
     Soaking,
     Stage,
     State,
-    Target,
     Verdict,
     Workload,
     Write,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from rampguard.core.ask import Guardrail
 from rampguard.core.budget import budget
 from rampguard.core.guardrails import judge_exposure, worst
-from rampguard.core.model import Evidence, Guardrail, Judgement, Reading, Verdict
+from rampguard.core.model import Evidence, Judgement, Reading, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.statistics import log_e_binomial, logit
 from scenes import HOUR, SHARE, SPEED, T, judged, plan

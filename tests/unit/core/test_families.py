@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rampguard.core.model import GuardrailType, Metrics, PromQL
+from rampguard.core.ask import GuardrailType, Metrics, PromQL
 from rampguard.core.plan import Family, families_of, make_plan
 from rampguard.core.promql import cohort, without_cohort
 from rate_scenes import ERRORS, ONCE, STARTS

@@ -4,14 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rampguard.core.ask import OnFailure, PromQL
 from rampguard.core.findings import ASKED, BREACHES
-from rampguard.core.model import (
-    Ended,
-    Finding,
-    OnFailure,
-    PromQL,
-    Verdict,
-)
+from rampguard.core.model import Ended, Finding, Verdict
 from rampguard.core.reasons import Reason
 from scenes import (
     DAY,

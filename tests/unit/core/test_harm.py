@@ -2,12 +2,8 @@
 
 from dataclasses import replace
 
-from rampguard.core.model import (
-    Judgement,
-    OnFailure,
-    RollingBack,
-    Verdict,
-)
+from rampguard.core.ask import OnFailure
+from rampguard.core.model import Judgement, RollingBack, Verdict
 from rampguard.core.reasons import Reason
 from scenes import (
     DAY,

@@ -6,18 +6,10 @@ from dataclasses import replace
 import pytest
 
 from exact import VECTORS
+from rampguard.core.ask import GuardrailType
 from rampguard.core.guardrails import worst
 from rampguard.core.judging import judge, of_families, silence
-from rampguard.core.model import (
-    Baseline,
-    Evidence,
-    GuardrailType,
-    Judgement,
-    Measured,
-    Phi,
-    Reading,
-    Verdict,
-)
+from rampguard.core.model import Baseline, Evidence, Judgement, Measured, Phi, Reading, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.soak import deciding
 from rate_scenes import (

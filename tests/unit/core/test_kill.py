@@ -6,14 +6,13 @@ import pytest
 
 from exact import VECTORS
 from rampguard.core.applying import rules
+from rampguard.core.ask import Arms, OnFailure
 from rampguard.core.conditions import phase_of
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Applying,
-    Arms,
     Decision,
     Judgement,
-    OnFailure,
     Part,
     Phase,
     Phi,

@@ -4,19 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from rampguard.core.ask import GateKind, Leave, OnFailure, Target
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Because,
     Finding,
-    GateKind,
-    Leave,
     Observation,
-    OnFailure,
     Pending,
     RollbackRecord,
     Soaked,
     State,
-    Target,
     Verdict,
 )
 from rampguard.core.notices import planned_to, unannounced

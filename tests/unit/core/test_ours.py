@@ -2,7 +2,8 @@
 
 import pytest
 
-from rampguard.core.model import Because, EnvValue, Stage, Write
+from rampguard.core.ask import EnvValue
+from rampguard.core.model import Because, Stage, Write
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
 from scenes import applying, plan, seen, soaking, state, workload

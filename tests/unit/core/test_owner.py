@@ -1,7 +1,8 @@
 """The owner of a ramp is named where a person may have to do something, and nowhere else."""
 
+from rampguard.core.ask import GateKind
 from rampguard.core.decide import decide
-from rampguard.core.model import GateKind, State
+from rampguard.core.model import State
 from rampguard.core.reasons import Reason
 from scenes import before, pair, plan, told
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rampguard.core.model import Ask, Evidence, Finding, Line, Ref, Verdict
+from rampguard.core.ask import Ask, Ref
+from rampguard.core.model import Evidence, Finding, Line, Verdict
 from rampguard.core.plan import (
     Plan,
     due_findings,

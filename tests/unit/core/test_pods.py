@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from rampguard.core.model import Coverage, Entry, EntryKind, EnvValue, Lag
+from rampguard.core.ask import EnvValue
+from rampguard.core.model import Coverage, Entry, EntryKind, Lag
 from rampguard.core.pods import Fleet, Pod, coverage
 from scenes import ABSENT, MINUTE, T, literal
 

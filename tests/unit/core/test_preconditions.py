@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from rampguard.core.ask import Leave
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.model import (
@@ -12,7 +13,6 @@ from rampguard.core.model import (
     Condition,
     Decision,
     Ended,
-    Leave,
     Observation,
     Outcome,
     Pending,

@@ -4,14 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from rampguard.core.model import (
-    Entry,
-    EntryKind,
-    EnvValue,
-    GitopsPolicy,
-    Target,
-    Workload,
-)
+from rampguard.core.ask import EnvValue, GitopsPolicy, Target
+from rampguard.core.model import Entry, EntryKind, Workload
 from rampguard.core.plan import Plan
 from rampguard.core.preflight import RULES, STEP_RULES, at_goal, preflight, step_preflight
 from rampguard.core.reasons import Reason

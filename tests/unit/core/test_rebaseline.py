@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from rampguard.core.applying import rules as rules_of
+from rampguard.core.ask import GateKind
 from rampguard.core.baseline import longer, taken_anew
 from rampguard.core.conditions import phase_of, render
 from rampguard.core.decide import decide
@@ -15,7 +16,6 @@ from rampguard.core.model import (
     Decision,
     Ended,
     Evidence,
-    GateKind,
     Judgement,
     Phase,
     Phi,

@@ -6,16 +6,10 @@ from datetime import timedelta
 import pytest
 
 from pasts import BEGIN, LABELS, PLAN, RULES, STEP, World, counts_of, past, threshold
+from rampguard.core.ask import OnFailure, PromQL
 from rampguard.core.history import Counts, History, counted
 from rampguard.core.judging import judge
-from rampguard.core.model import (
-    Evidence,
-    OnFailure,
-    PromQL,
-    Series,
-    Soaking,
-    Verdict,
-)
+from rampguard.core.model import Evidence, Series, Soaking, Verdict
 from rampguard.core.plan import Plan
 from rampguard.core.replays import (
     Replay,

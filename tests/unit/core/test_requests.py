@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from rampguard.core.ask import EnvValue, GateKind, Leave, OnFailure
 from rampguard.core.conditions import phase_of, render
 from rampguard.core.decide import decide
 from rampguard.core.model import (
@@ -15,12 +16,8 @@ from rampguard.core.model import (
     Ended,
     Entry,
     EntryKind,
-    EnvValue,
-    GateKind,
-    Leave,
     Note,
     Observation,
-    OnFailure,
     Outcome,
     Pending,
     Progress,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from rampguard.core.ask import EnvValue, Leave, Target
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Because,
@@ -13,9 +14,7 @@ from rampguard.core.model import (
     Ended,
     Entry,
     EntryKind,
-    EnvValue,
     Evidence,
-    Leave,
     Outcome,
     Owner,
     Progress,
@@ -24,7 +23,6 @@ from rampguard.core.model import (
     Soaked,
     Stage,
     State,
-    Target,
     Verdict,
     Workload,
     Write,

@@ -5,15 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from rampguard.core.ask import GateKind
 from rampguard.core.decide import decide
-from rampguard.core.model import (
-    Decision,
-    Ended,
-    GateKind,
-    Observation,
-    RollingBack,
-    Verdict,
-)
+from rampguard.core.model import Decision, Ended, Observation, RollingBack, Verdict
 from rampguard.core.reasons import Reason
 from scenes import (
     DAY,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from rampguard.core.ask import Leave
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.model import (
@@ -14,7 +15,6 @@ from rampguard.core.model import (
     EntryKind,
     Evidence,
     Finding,
-    Leave,
     Observation,
     Outcome,
     Pending,

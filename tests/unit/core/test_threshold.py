@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from rampguard.core.ask import Guardrail, PromQL
 from rampguard.core.guardrails import judge_threshold, no_data
-from rampguard.core.model import Guardrail, Judgement, PromQL, Verdict
+from rampguard.core.model import Judgement, Verdict
 from scenes import HOUR, MINUTE, SHARE, SPEED, T, plan
 
 STEP = timedelta(seconds=30)

@@ -6,8 +6,9 @@ from fakes import ENV, FakeCluster, FakeMetrics, FakeTelemetry, deployment, env_
 from rampguard.api.stamp import read_stamp, stamp_key, write_stamp
 from rampguard.api.status import to_state
 from rampguard.api.v1alpha1 import to_ask
+from rampguard.core.ask import EnvName, EnvValue, Ref
 from rampguard.core.decide import decide
-from rampguard.core.model import Decision, EnvName, EnvValue, Ref, Stamp
+from rampguard.core.model import Decision, Stamp
 from rampguard.core.plan import Plan, Tempo, make_plan
 from rampguard.engine.act import TRIES, act, fence
 from rampguard.engine.observe import observe

@@ -17,7 +17,7 @@ from fakes import (
     env_of,
     ramp,
 )
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.plan import Tempo
 from rampguard.engine.reconcile import reconcile
 from rampguard.engine.runner import Runner

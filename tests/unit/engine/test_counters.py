@@ -6,17 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, Mood
+from rampguard.core.ask import Guardrail, GuardrailType, PromQL
 from rampguard.core.counting import bin_size, closed, fresh, windows
-from rampguard.core.model import (
-    Evidence,
-    Guardrail,
-    GuardrailType,
-    PromQL,
-    Reading,
-    Sample,
-    Series,
-    Soaking,
-)
+from rampguard.core.model import Evidence, Reading, Sample, Series, Soaking
 from rampguard.core.plan import Plan
 from rampguard.engine.counters import (
     Counters,

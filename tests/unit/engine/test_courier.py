@@ -7,7 +7,7 @@ import pytest
 
 from fake_notifier import FakeNotifier, Temper
 from fakes import FakeCluster, FakeMetrics, FakeTelemetry
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.outbox import Delivery, Kind, Notice
 from rampguard.core.plan import Tempo
 from rampguard.engine.courier import AT_ONCE, Courier, settle

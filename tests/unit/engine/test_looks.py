@@ -8,14 +8,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, Mood
+from rampguard.core.ask import Guardrail, GuardrailType, PromQL
 from rampguard.core.model import (
     Baseline,
     Evidence,
-    Guardrail,
-    GuardrailType,
     Judgement,
     Look,
-    PromQL,
     Reading,
     Series,
     Soaking,

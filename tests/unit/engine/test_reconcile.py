@@ -8,7 +8,7 @@ import pytest
 from fake_notifier import FakeNotifier, Temper
 from fakes import ENV, FakeCluster, FakeMetrics, FakeTelemetry, Mood, deployment, env_of, ramp
 from rampguard.api import engine
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.outbox import Delivery
 from rampguard.core.plan import Tempo
 from rampguard.engine.reconcile import reconcile

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from fakes import NOON, FakeCluster, FakeMetrics, FakeTelemetry
+from rampguard.core.ask import EnvValue
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
-from rampguard.core.model import EnvValue, State, Verdict, Write
+from rampguard.core.model import State, Verdict, Write
 from rampguard.core.moves import note
 from rampguard.core.plan import Tempo
 from rampguard.core.reasons import Reason

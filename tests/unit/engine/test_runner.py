@@ -8,7 +8,7 @@ import pytest
 
 from fake_notifier import FakeNotifier, Temper
 from fakes import FakeClock, FakeCluster, FakeMetrics, FakeTelemetry, ramp
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.outbox import Kind, Notice
 from rampguard.core.plan import Tempo
 from rampguard.engine.reconcile import Rest

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from fakes import FakeClock
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.engine.scheduler import Scheduler
 
 A, B = Ref("app", "a"), Ref("app", "b")

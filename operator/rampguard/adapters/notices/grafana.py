@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import requests
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.outbox import Notice
 from rampguard.ports import Refused, Unavailable
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.outbox import Notice
 
 OF_A_GUARDRAIL = frozenset({"query", "guardrail"})

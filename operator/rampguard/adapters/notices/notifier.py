@@ -10,7 +10,7 @@ from rampguard.adapters.notices.channels import Channel
 from rampguard.adapters.notices.grafana import Grafana
 from rampguard.adapters.notices.links import links
 from rampguard.adapters.notices.templates import Templates
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.outbox import GRAFANA, Notice
 from rampguard.ports import Refused
 

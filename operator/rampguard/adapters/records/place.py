@@ -10,7 +10,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from rampguard.api.members import mended
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 
 BLOCK = 2**18  # bytes
 ENDING = ".jsonl.gz"

@@ -12,7 +12,7 @@ from rampguard.adapters.records.place import ENDING, Place, named_by, stem_in, s
 from rampguard.adapters.records.writer import NotWritten, Writer
 from rampguard.api.members import lines
 from rampguard.api.record import Head, read
-from rampguard.core.model import Ref
+from rampguard.core.ask import Ref
 from rampguard.core.replay import Record
 from rampguard.ports import Held
 

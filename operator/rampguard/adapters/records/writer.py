@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from rampguard.adapters.records.place import ENDING, Place, part_in, stem_in, stem_of
 from rampguard.api.members import Member, lines
 from rampguard.api.record import Head, Tape, read
-from rampguard.core.model import Ended, Ref
+from rampguard.core.ask import Ref
+from rampguard.core.model import Ended
 from rampguard.core.replay import Record
 
 MOST = 500  # records of a member: as much as one wrong byte can cost

@@ -8,18 +8,9 @@ from datetime import datetime
 from itertools import pairwise
 
 from rampguard.api.record import Gap, Head
+from rampguard.core.ask import GuardrailType
 from rampguard.core.baseline import total
-from rampguard.core.model import (
-    Evidence,
-    GuardrailType,
-    Judgement,
-    Line,
-    Look,
-    Part,
-    Reading,
-    Soaking,
-    Verdict,
-)
+from rampguard.core.model import Evidence, Judgement, Line, Look, Part, Reading, Soaking, Verdict
 from rampguard.core.plan import Plan, make_plan
 from rampguard.core.replay import Record
 

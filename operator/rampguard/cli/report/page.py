@@ -11,7 +11,7 @@ from markupsafe import Markup
 from rampguard.cli.facts import Facts
 from rampguard.cli.symbols import verdict_words
 from rampguard.cli.text import safe
-from rampguard.core.model import GuardrailType
+from rampguard.core.ask import GuardrailType
 
 ROWS = 12  # of the table beside a picture
 PARTS = {"history": "against the time before", "concurrent": "between the arms", "drop": ""}

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rampguard.cli.report.course import Curve, Hole, Mark, Point
-from rampguard.core.model import GuardrailType
+from rampguard.core.ask import GuardrailType
 
 SIZE = (6.0, 3.2)  # inches of 72 points: readable at the width of a phone
 # Colours that stand for those of the page, which knows dark, light and paper.

@@ -3,9 +3,9 @@
 from rampguard.api.raw import Json
 from rampguard.api.status import to_status
 from rampguard.cli.record import REQUESTED_BY
+from rampguard.core.ask import Ask, Guardrail
 from rampguard.core.conditions import render
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Ask, Guardrail
 from rampguard.core.plan import make_plan
 from rampguard.core.replay import Record
 
