@@ -9,7 +9,20 @@ from pathlib import Path
 import pytest
 import requests
 
+from skips import needs
+
 KEPT = "--storage.tsdb.retention.time=10y"  # the past may be old
+
+
+@contextmanager
+def remembering(history: str, home: Path, port: int) -> Iterator[str]:
+    """Run one that remembers a history, written as OpenMetrics; yield its URL."""
+    prometheus, promtool = needs("prometheus"), needs("promtool")
+    (home / "history").write_text(history)
+    blocks = ["tsdb", "create-blocks-from", "openmetrics", home / "history", home / "data"]
+    subprocess.run([promtool, *blocks], check=True, capture_output=True)
+    with running(prometheus, home, port) as url:
+        yield url
 
 
 @contextmanager

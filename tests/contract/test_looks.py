@@ -6,7 +6,6 @@ altogether: tests/e2e/test_faults.py; a clock that is another: tests/unit/adapte
 """
 
 import math
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from fakes import FakeClock, FakeCluster, FakeTelemetry
-from prometheus_process import running
+from prometheus_process import remembering
 from rampguard.adapters.prometheus import PrometheusMetrics, Source
 from rampguard.core.ask import Ref
 from rampguard.core.model import Evidence, Judgement, Look, Soaking, Verdict
@@ -27,7 +26,6 @@ from rampguard.engine.looks import take_looks
 from rampguard.ports import Rules, World
 from rate_scenes import ERRORS, ERRORS_BEFORE, ONCE, STARTS_BEFORE
 from scenes import HOUR, MINUTE, SECOND, SHARE, plan
-from skips import needs
 
 T0 = datetime.fromtimestamp(time() // 3600 * 3600, UTC) - 3 * HOUR
 SCRAPE, LOOK = 15 * SECOND, 30 * SECOND
@@ -131,12 +129,8 @@ def history() -> str:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    prometheus, promtool = needs("prometheus"), needs("promtool")
     home: Path = tmp_path_factory.mktemp("prometheus")
-    (home / "history").write_text(history())
-    blocks = ["tsdb", "create-blocks-from", "openmetrics", home / "history", home / "data"]
-    subprocess.run([promtool, *blocks], check=True, capture_output=True)
-    with running(prometheus, home, unused_port()) as address:
+    with remembering(history(), home, unused_port()) as address:
         yield address
 
 

@@ -5,7 +5,6 @@ The history is written in beforehand, so that every answer is known to the last 
 
 import math
 import shutil
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,11 +14,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from prometheus_process import running
+from prometheus_process import remembering
 from rampguard.adapters.prometheus import PrometheusMetrics, Source
 from rampguard.core.ask import PromQL
 from rampguard.ports import BadQuery, Metrics, Sample, Unavailable
-from skips import needs
 
 STEP = timedelta(seconds=15)
 COUNT = 800  # samples: 3 h 20 min
@@ -40,12 +38,8 @@ def history() -> str:
 
 @pytest.fixture(scope="module")
 def real_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    prometheus, promtool = needs("prometheus"), needs("promtool")
     home: Path = tmp_path_factory.mktemp("prometheus")
-    (home / "history").write_text(history())
-    blocks = ["tsdb", "create-blocks-from", "openmetrics", home / "history", home / "data"]
-    subprocess.run([promtool, *blocks], check=True, capture_output=True)
-    with running(prometheus, home, unused_port()) as url:
+    with remembering(history(), home, unused_port()) as url:
         yield url
     shutil.rmtree(home)
 
