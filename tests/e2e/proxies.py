@@ -91,7 +91,11 @@ def serving(answer: Answer, url: str) -> Iterator[None]:
         started.set()
         await over.wait()
         await runner.cleanup()
-        await asyncio.sleep(0.3)  # sockets with TLS close a moment after their session
+        orphans = asyncio.all_tasks() - {asyncio.current_task()}  # their clients were killed
+        for task in orphans:
+            task.cancel()
+        await asyncio.gather(*orphans, return_exceptions=True)
+        await asyncio.sleep(1)  # sockets with TLS close a moment after their session
 
     thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
     thread.start()

@@ -104,7 +104,8 @@ def test_an_answer_in_part_is_no_all_clear_and_a_person_may_overrule_it(
 ) -> None:
     with metrics_proxy() as proxy, Operator(stage.namespace, tmp_path, prometheus=proxy.url):
         proxy.fault = "warnings"
-        require = {"noFiringAlerts": 'severity="sev1"', "noOpenIncidents": {"check": "nobody"}}
+        matchers = f'severity="sev1",namespace="{stage.namespace}"'
+        require = {"noFiringAlerts": matchers, "noOpenIncidents": {"check": "nobody"}}
         stage.apply(require=require)
         stage.reaches("Blocked")
         assert "cannot be seen: default" in unmet(stage)
