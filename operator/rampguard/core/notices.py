@@ -33,6 +33,7 @@ from rampguard.core.outbox import (
     GRAFANA,
     LIFE,
     MARKS,
+    Delivery,
     Kind,
     Letter,
     Notice,
@@ -120,8 +121,7 @@ def take_deliveries(plan: Plan, state: State, seen: Observation) -> tuple[State,
             continue
         if not told.failed:
             state = replace(state, delivered=state.delivered + 1)
-            if told.key.startswith(Kind.RAMP_PLANNED):
-                state = replace(state, announced=(*state.announced, _to(told.key, told.channel)))
+            state = replace(state, announced=_heard(plan, state, told))
         elif told.channel not in _failing(state):
             text = f"{told.channel} does not take notices: {told.failed}; it is tried again"
             key = (told.channel, told.key)
@@ -131,6 +131,15 @@ def take_deliveries(plan: Plan, state: State, seen: Observation) -> tuple[State,
     gone = expired(state.outbox, seen.now, _awaited(plan, state))
     state, lost = _given_up(state, gone, why)
     return state, (*notes, *lost)
+
+
+def _heard(plan: Plan, state: State, told: Delivery) -> tuple[str, ...]:
+    """Return who has got the plan as it is now; who got another one since is to be told again."""
+    key = _planned(plan).key
+    if told.key != key:
+        return state.announced
+    others = (one for one in state.announced if one.startswith(key))
+    return (*others, _to(key, told.channel))
 
 
 def is_announcing(plan: Plan, state: State, seen: Observation) -> bool:

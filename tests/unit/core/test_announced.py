@@ -223,3 +223,20 @@ def test_a_soak_asks_for_it_no_more() -> None:
     shown, _ = render(of, seen(required=Required()), made)
     (one,) = (c for c in shown.conditions if c.type == "PreconditionsMet")
     assert (one.status, "RampPlanned" in one.message) == ("True", False)
+
+
+def test_who_got_another_plan_since_is_told_the_first_one_again() -> None:
+    window = {"window": Window(not_before=T + DAY)}  # nobody starts while the plan is edited
+    first, second = required(**window), required(owner="@noa", **window)
+    state = after(first, *answers(first)).state
+    assert unannounced(first, state) == ()
+    state = decide(second, state, about_to_start()).state
+    assert unannounced(first, state) == (), "an edit alone tells nobody anything"
+    state = decide(second, state, about_to_start(deliveries=answers(second))).state
+    assert unannounced(second, state) == ()
+    assert len(state.announced) == len(planned_to(second)), "it does not grow with each edit"
+    back = decide(first, state, about_to_start())
+    assert unannounced(first, back.state) == ("team", "mail")
+    assert back.state.outbox[-1].notice.key == answers(first)[0].key
+    again = decide(first, back.state, about_to_start(deliveries=answers(first)))
+    assert unannounced(first, again.state) == ()
