@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.operators import Operator
-from e2e.stage import Stage, until
+from e2e.stage import Stage, pause, until
 from receivers import HttpReceiver, SmtpReceiver, http_receiver, smtp_receiver
 
 TOLD = {
@@ -149,6 +149,24 @@ def test_no_dead_channel_delays_a_rollback_and_it_is_told_afterwards(
         body = next(b for b in told.mail.bodies("html") if "pods run 0 again" in b)
         assert "because: abort was asked" in body
         assert [one["tags"][1] for one in told.grafana.taken] == ["Change", "Rollback"]
+
+
+def test_nothing_changes_until_everybody_has_the_plan(stage: Stage, tmp_path: Path) -> None:
+    with channels(stage, tmp_path) as told:
+        told.mail.refuses = True
+        stage.apply(**TOLD, require={"announced": True})
+        stage.reaches("Blocked", limit=60)
+        unmet = stage.condition("PreconditionsMet")
+        assert (unmet["status"], unmet["reason"]) == ("False", "NotAnnounced")
+        assert "RampPlanned is not delivered to mail" in unmet["message"]
+        pause(35)  # longer than a start waits for those who need not have it
+        assert "RampPlanned" in told.team_got()
+        assert stage.value("api") == "0"
+        told.mail.refuses = False
+        stage.reaches("Soaking", limit=300)
+        assert "RampPlanned" in told.mail_got()
+        met = stage.condition("PreconditionsMet")
+        assert "RampPlanned was delivered to team, mail" in met["message"]
 
 
 def test_a_channel_that_nobody_configured_blocks_and_is_named(stage: Stage, tmp_path: Path) -> None:
