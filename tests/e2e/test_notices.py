@@ -166,7 +166,8 @@ def test_nothing_changes_until_everybody_has_the_plan(stage: Stage, tmp_path: Pa
         stage.reaches("Soaking", limit=300)
         assert "RampPlanned" in told.mail_got()
         met = stage.condition("PreconditionsMet")
-        assert "RampPlanned was delivered to team, mail" in met["message"]
+        assert (met["status"], met["reason"]) == ("True", "Met")
+        assert "all held before the first write" in met["message"]
 
 
 def test_a_channel_that_nobody_configured_blocks_and_is_named(stage: Stage, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def skipped(
 
 def met_text(plan: Plan, seen: Observation, *, started: bool) -> str:
     """Say what was seen to hold."""
-    return "; ".join(_met(plan, seen.required or Required(), started=started))
+    text = "; ".join(_met(plan, seen.required or Required(), started=started))
+    return text or "all held before the first write; none of them is looked at after it"
 
 
 def vouched(plan: Plan) -> tuple[str, ...]:

@@ -362,6 +362,9 @@ CONDITIONS: dict[str, tuple[Plan, State, Observation, str, Reason, str]] = {
     "a soak": (
         asked(window=FROM_9), state(soaking()), during(), "True", Reason.MET,
         f"no alert with {SEV1} fires; incident check pager answers 200"),
+    "a soak after what holds at the start alone": (
+        plan(window=FROM_9), state(soaking()), during(), "True", Reason.MET,
+        "all held before the first write; none of them is looked at after it"),
     "a soak with an incident": (
         asked(), state(soaking()), during(OPEN), "False", INCIDENT,
         "incident check pager answers 503, not 200: INC-7"),
