@@ -423,7 +423,8 @@ def _ratio(counted: Pair, compared: Pair) -> str:
     if not (counted.treatment.units > 0 and counted.control.units > 0):
         return ""
     if counted.control.hits == 0:  # no ratio to nothing
-        return f"{counted.treatment.rate:.2%} from 0%" if counted.treatment.hits else "x1"
+        rate = counted.treatment.rate
+        return f"{rate:.2%} from 0%" if rate else "0% from 0%"
     if not min(compared.treatment.units, compared.control.units, compared.control.hits) > 0:
         return ""  # control's hits came where there was no treatment
     return f"x{compared.treatment.rate / compared.control.rate:.3g}"
@@ -432,7 +433,8 @@ def _ratio(counted: Pair, compared: Pair) -> str:
 def _interval(one: Pair, bounds: Interval) -> str:
     if not (one.treatment.units > 0 and one.control.units > 0):
         return ""
-    return f"[{bounds.low:.3g}, {bounds.high:.3g}]"
+    says_nothing = bounds.low == 0 and math.isinf(bounds.high)
+    return "" if says_nothing else f"[{bounds.low:.3g}, {bounds.high:.3g}]"
 
 
 def _number(part: Part) -> float | None:

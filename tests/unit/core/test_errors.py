@@ -383,12 +383,19 @@ def test_a_judgement_says_limit_and_counts() -> None:
     [
         (bins(arms(5, 10, 0, 10)), "50.00% from 0%", None),
         (bins(arms(0, 10, 5, 10)), "x0", 0.0),
+        (bins(arms(0, 10, 0, 10)), "0% from 0%", None),
         (bins(arms(0, 0, 5, 10)), "", None),
     ],
 )
 def test_a_ratio_to_nothing_is_no_number(counts, value: str, number: float | None) -> None:
     judged = found(counts, SHORT)
     assert (judged.value, judged.number) == (value, number)
+
+
+def test_an_interval_that_allows_everything_is_not_shown() -> None:
+    nothing = found(bins(arms(0, 10, 0, 10)), SHORT)
+    assert (nothing.interval, nothing.verdict) == ("", UNSURE)
+    assert found(bins(arms(0, 10_000, 5, 10_000)), SHORT).interval.startswith("[0, ")
 
 
 def test_more_traffic_could_have_shown_a_smaller_rise() -> None:
