@@ -121,7 +121,7 @@ def take_deliveries(plan: Plan, state: State, seen: Observation) -> tuple[State,
             continue
         if not told.failed:
             state = replace(state, delivered=state.delivered + 1)
-            state = replace(state, announced=_heard(plan, state, told))
+            state = replace(state, announced=_heard(state, told))
         elif told.channel not in _failing(state):
             text = f"{told.channel} does not take notices: {told.failed}; it is tried again"
             key = (told.channel, told.key)
@@ -133,13 +133,12 @@ def take_deliveries(plan: Plan, state: State, seen: Observation) -> tuple[State,
     return state, (*notes, *lost)
 
 
-def _heard(plan: Plan, state: State, told: Delivery) -> tuple[str, ...]:
-    """Return who has got the plan as it is now; who got another one since is to be told again."""
-    key = _planned(plan).key
-    if told.key != key:
+def _heard(state: State, told: Delivery) -> tuple[str, ...]:
+    """Return which plan each channel got last: who got another one since is to be told again."""
+    if not told.key.startswith(Kind.RAMP_PLANNED):
         return state.announced
-    others = (one for one in state.announced if one.startswith(key))
-    return (*others, _to(key, told.channel))
+    others = (one for one in state.announced if not one.endswith(_to("", told.channel)))
+    return (*others, _to(told.key, told.channel))
 
 
 def is_announcing(plan: Plan, state: State, seen: Observation) -> bool:
