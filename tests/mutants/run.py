@@ -46,9 +46,7 @@ OPERATOR = ROOT / "operator"
 CORE = OPERATOR / "rampguard" / "core"
 TESTS = "tests/unit/core"
 BUILD = ROOT / "build" / "mutants"
-RESULTS, REACH, DURATIONS = (
-    BUILD / name for name in ("results.jsonl", "reach", "durations.json")
-)
+RESULTS, REACH, DURATIONS = (BUILD / name for name in ("results.jsonl", "reach", "durations.json"))
 ARGUED = Path(__file__).parent / "equivalent.toml"
 SETTLED = Path(__file__).parent / "settled.json"
 PLUGINS = (
@@ -59,6 +57,9 @@ PLUGINS = (
 QUIET = ("-q", "-s", "--tb=no", "--assert=plain", "-p", "no:cacheprovider")
 CPU_SECONDS, MEMORY = 60, 2 << 30  # of a child: three times what all tests need
 ITEMS: list[pytest.Item] = []  # what pytest collected: children inherit it
+# Simulations run nearly all of core/ for a second each: they need kill only what they are of.
+SIMULATOR = {"backtest", "outlook", "remarks", "replays", "trials"}
+SIMULATED = {f"{TESTS}/test_{name}.py" for name in ("backtest", "outlook", "replays")}
 UNHARMED = {int(pytest.ExitCode.OK), int(pytest.ExitCode.NO_TESTS_COLLECTED)}
 
 Position = tuple[int, int]
@@ -346,7 +347,9 @@ def _tests_by_line(data: CoverageData, file: str) -> dict[int, frozenset[str]]:
 
 def reaching(mutant: Mutant) -> frozenset[str]:
     """Return the tests that run the mutated function; none: it is run by an import."""
-    return _reached(mutant) - {""}
+    near = _reached(mutant) - {""}
+    quick = frozenset(test for test in near if test.partition("::")[0] not in SIMULATED)
+    return quick if quick and mutant.module not in SIMULATOR else near
 
 
 def _is_imported(mutant: Mutant) -> bool:
@@ -432,9 +435,9 @@ def settled() -> Settled:
 
 
 def open_ones(every: dict[str, list[Mutant]]) -> list[Mutant]:
-    """Return the mutants that never met the tests, and the survivors without an argument."""
+    """Return the mutants that never met the tests, then the survivors without an argument."""
     results, done = known(), settled()
-    return [
+    still_open = [
         mutant
         for module, some in every.items()
         for mutant in some
@@ -442,6 +445,7 @@ def open_ones(every: dict[str, list[Mutant]]) -> list[Mutant]:
         and results.get(mutant, True)
         and (mutant not in results or (module, *mutant.change) not in arguments())
     ]
+    return sorted(still_open, key=results.__contains__)
 
 
 def settle(every: dict[str, list[Mutant]]) -> Settled:
