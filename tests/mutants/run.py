@@ -46,7 +46,9 @@ OPERATOR = ROOT / "operator"
 CORE = OPERATOR / "rampguard" / "core"
 TESTS = "tests/unit/core"
 BUILD = ROOT / "build" / "mutants"
-RESULTS, REACH, DURATIONS = (BUILD / name for name in ("results.jsonl", "reach", "durations.json"))
+RESULTS, REACH, REACHED_BY, DURATIONS = (
+    BUILD / name for name in ("results.jsonl", "reach", "reached_by", "durations.json")
+)
 ARGUED = Path(__file__).parent / "equivalent.toml"
 SETTLED = Path(__file__).parent / "settled.json"
 PLUGINS = (
@@ -57,6 +59,8 @@ PLUGINS = (
 QUIET = ("-q", "-s", "--tb=no", "--assert=plain", "-p", "no:cacheprovider")
 CPU_SECONDS, MEMORY = 60, 2 << 30  # of a child: three times what all tests need
 ITEMS: list[pytest.Item] = []  # what pytest collected: children inherit it
+MOST_TESTS = 20_000
+KILLS = multiprocessing.RawArray("L", MOST_TESTS)  # how often each test was the first to fail
 # Simulations run nearly all of core/ for a second each: they need kill only what they are of.
 SIMULATOR = {"backtest", "outlook", "remarks", "replays", "trials"}
 SIMULATED = {f"{TESTS}/test_{name}.py" for name in ("backtest", "outlook", "replays")}
@@ -245,7 +249,7 @@ def meet(mutant: Mutant) -> tuple[Mutant, bool]:
 
 
 def _in_place(mutant: Mutant, name: str, near: frozenset[str]) -> int:
-    """Exchange the code of a function, and run the tests that reach it, quick ones first."""
+    """Exchange the code of a function, and run the tests that reach it, deadly ones first."""
     try:
         code: CodeType = compile(_text(mutant), mutant.module, "exec")
     except SyntaxError:  # `**some` in a call or a dictionary, changed to another sign
@@ -257,7 +261,12 @@ def _in_place(mutant: Mutant, name: str, near: frozenset[str]) -> int:
         )
         found = inspect.getattr_static(found, part)
     _plain(found).__code__ = code
-    return _pass(sorted((i for i in ITEMS if i.nodeid in near), key=_duration))
+    own = f"test_{mutant.module.rpartition('.')[2]}.py"
+    order = sorted(
+        (number for number, item in enumerate(ITEMS) if item.nodeid in near),
+        key=lambda n: (-KILLS[n], ITEMS[n].path.name != own, _duration(ITEMS[n])),
+    )
+    return _pass(order)
 
 
 def _plain(found: object) -> FunctionType:
@@ -268,11 +277,13 @@ def _plain(found: object) -> FunctionType:
     return found
 
 
-def _pass(items: Sequence[pytest.Item]) -> int:
-    for item, following in zip(items, [*items[1:], None], strict=True):
+def _pass(order: Sequence[int]) -> int:
+    for number, following in zip(order, [*order[1:], None], strict=True):
+        item, after = ITEMS[number], None if following is None else ITEMS[following]
         signal.setitimer(signal.ITIMER_PROF, 1 + 5 * _duration(item))  # its signal ends us
-        told = runtestprotocol(item, log=False, nextitem=following)
+        told = runtestprotocol(item, log=False, nextitem=after)
         if any(one.failed for one in told):
+            KILLS[number] += 1
             return pytest.ExitCode.TESTS_FAILED
     return pytest.ExitCode.OK
 
@@ -325,16 +336,25 @@ def durations() -> dict[str, float]:
 @cache
 def reach() -> dict[str, dict[int, frozenset[str]]]:
     """Return for each line of each module the tests that run it, or "": an import does."""
-    os.environ["COVERAGE_FILE"] = str(REACH)
-    cov = ("--cov=rampguard.core", "--cov-context=test", "--cov-report=")
-    tests = partial(pytest.main, [*QUIET, *cov, TESTS], plugins=[Timed()])
-    if code := in_child(tests, 10 * CPU_SECONDS):
-        sys.exit(f"the tests must pass before mutants meet them: {TESTS} ended with {code}")
+    now = _state_of_all()
+    if not REACHED_BY.exists() or REACHED_BY.read_text(encoding="utf-8") != now:
+        os.environ["COVERAGE_FILE"] = str(REACH)
+        cov = ("--cov=rampguard.core", "--cov-context=test", "--cov-report=")
+        tests = partial(pytest.main, [*QUIET, *cov, TESTS], plugins=[Timed()])
+        if code := in_child(tests, 10 * CPU_SECONDS):
+            sys.exit(f"the tests must pass before mutants meet them: {TESTS} ended with {code}")
+        REACHED_BY.write_text(now, encoding="utf-8")
     data = CoverageData(str(REACH))
     data.read()
     names = {str(path): name for name, path in modules().items()}
     known = (file for file in data.measured_files() if file in names)
     return {names[file]: _tests_by_line(data, file) for file in known}
+
+
+def _state_of_all() -> str:
+    """Return what changes with any file of the operator or of the tests."""
+    files = sorted((*OPERATOR.rglob("*.py"), *(ROOT / "tests").rglob("*.py")))
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _tests_by_line(data: CoverageData, file: str) -> dict[int, frozenset[str]]:
