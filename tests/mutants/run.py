@@ -233,27 +233,24 @@ def in_child(run: Callable[[], int], seconds: int = CPU_SECONDS) -> int:
 def meet(mutant: Mutant) -> tuple[Mutant, bool]:
     """Let a mutant meet the tests that reach it; tell whether it survives all of them.
 
-    First in place: the code of its function is exchanged in what the parent has imported. What is
-    no function's body, or is run by an import too, is then imported anew, and its tests with it.
+    The code of its function, or the value of its constant, is exchanged in what the parent has
+    imported; what is neither is imported anew, and its tests with it.
     """
     near, inner = reaching(mutant), _function(mutant)
     if inner:
-        came = in_child(partial(_in_place, mutant, inner, near))
-        if came == pytest.ExitCode.INTERNAL_ERROR:
-            raise RuntimeError(f"cannot be made: {mutant}")
-        if came not in UNHARMED:
-            return mutant, False
-    if inner and not _is_imported(mutant):
-        return mutant, True
-    return mutant, in_child(partial(_imported_anew, mutant, near)) in UNHARMED
+        change = partial(_exchange_code, mutant, inner)
+    elif _is_constant(mutant):
+        change = partial(_exchange_constants, mutant)
+    else:
+        return mutant, in_child(partial(_imported_anew, mutant, near)) in UNHARMED
+    came = in_child(partial(_in_place, mutant, change, near))
+    if came == pytest.ExitCode.INTERNAL_ERROR:
+        raise RuntimeError(f"cannot be made: {mutant}")
+    return mutant, came in UNHARMED
 
 
-def _in_place(mutant: Mutant, name: str, near: frozenset[str]) -> int:
-    """Exchange the code of a function, and run the tests that reach it, deadly ones first."""
-    try:
-        code: CodeType = compile(_text(mutant), mutant.module, "exec")
-    except SyntaxError:  # `**some` in a call or a dictionary, changed to another sign
-        return pytest.ExitCode.TESTS_FAILED
+def _exchange_code(mutant: Mutant, name: str) -> None:
+    code: CodeType = compile(_text(mutant), mutant.module, "exec")
     found: object = import_module(f"rampguard.core.{mutant.module}")
     for part in name.split("."):
         code = next(
@@ -261,6 +258,36 @@ def _in_place(mutant: Mutant, name: str, near: frozenset[str]) -> int:
         )
         found = inspect.getattr_static(found, part)
     _plain(found).__code__ = code
+
+
+def _exchange_constants(mutant: Mutant) -> None:
+    """Make the mutated statement again, and give its names their values wherever they are."""
+    told = ast.parse(_text(mutant))
+    told.body = [one for one in told.body if _spans(one, mutant.line)]
+    space = vars(import_module(f"rampguard.core.{mutant.module}"))
+    before = dict(space)
+    exec(compile(told, mutant.module, "exec"), space)  # noqa: S102 - a mutant of our own source
+    for name in (name for name in before if before[name] is not space[name]):
+        for module in [sys.modules[one] for one in sys.modules if _is_ours(one)]:
+            if vars(module).get(name) is before[name]:
+                setattr(module, name, space[name])
+
+
+def _spans(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def _is_constant(mutant: Mutant) -> bool:
+    body = ast.parse(source(mutant.module)).body
+    return any(_spans(n, mutant.line) and isinstance(n, ast.Assign | ast.AnnAssign) for n in body)
+
+
+def _in_place(mutant: Mutant, change: Callable[[], None], near: frozenset[str]) -> int:
+    """Change what is imported, and run the tests that reach it, deadly ones first."""
+    try:
+        change()
+    except (SyntaxError, ArithmeticError, TypeError, ValueError):  # no such program can be
+        return pytest.ExitCode.TESTS_FAILED
     own = f"test_{mutant.module.rpartition('.')[2]}.py"
     order = sorted(
         (number for number, item in enumerate(ITEMS) if item.nodeid in near),
@@ -303,8 +330,10 @@ def _imported_anew(mutant: Mutant, near: frozenset[str]) -> int:
         del sys.modules[name]
     sys.meta_path.insert(0, Mutated(mutant.module, _text(mutant)))
     import_module(f"rampguard.core.{mutant.module}")
-    files = sorted({test.partition("::")[0] for test in near}) if near else [TESTS]
-    return pytest.main([*QUIET, "-x", *files], plugins=[Only(near)] if near else [])
+    files = sorted({test.partition("::")[0] for test in near})
+    own = f"{TESTS}/test_{mutant.module.rpartition('.')[2]}.py"
+    files.sort(key=own.__ne__)
+    return pytest.main([*QUIET, "-x", *files], plugins=[Only(near)])
 
 
 def _is_ours(name: str) -> bool:
@@ -335,7 +364,7 @@ def durations() -> dict[str, float]:
 
 @cache
 def reach() -> dict[str, dict[int, frozenset[str]]]:
-    """Return for each line of each module the tests that run it, or "": an import does."""
+    """Return for each line of each module the tests that run it; all must pass."""
     now = _state_of_all()
     if not REACHED_BY.exists() or REACHED_BY.read_text(encoding="utf-8") != now:
         os.environ["COVERAGE_FILE"] = str(REACH)
@@ -353,34 +382,27 @@ def reach() -> dict[str, dict[int, frozenset[str]]]:
 
 def _state_of_all() -> str:
     """Return what changes with any file of the operator or of the tests."""
-    files = sorted((*OPERATOR.rglob("*.py"), *(ROOT / "tests").rglob("*.py")))
+    files = sorted(
+        (*OPERATOR.rglob("*.py"), *(ROOT / "tests").glob("*.py"), *(ROOT / TESTS).glob("*.py"))
+    )
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _tests_by_line(data: CoverageData, file: str) -> dict[int, frozenset[str]]:
     by_line = data.contexts_by_lineno(file)
     return {
-        line: frozenset(one.rpartition("|")[0] for one in contexts)
+        line: frozenset(test for one in contexts if (test := one.rpartition("|")[0]))
         for line, contexts in by_line.items()
     }
 
 
 def reaching(mutant: Mutant) -> frozenset[str]:
-    """Return the tests that run the mutated function; none: it is run by an import."""
-    near = _reached(mutant) - {""}
-    quick = frozenset(test for test in near if test.partition("::")[0] not in SIMULATED)
-    return quick if quick and mutant.module not in SIMULATOR else near
-
-
-def _is_imported(mutant: Mutant) -> bool:
-    """Say whether an import runs the mutated function: test data may come of it."""
-    return "" in _reached(mutant)
-
-
-def _reached(mutant: Mutant) -> frozenset[str]:
+    """Return the tests that run the mutated function; of what is none: that run the module."""
     lines = reach().get(mutant.module, {})
     spans = (span for span in _bodies(mutant.module) if mutant.line in span)
-    return frozenset().union(*(lines.get(line, ()) for line in next(spans, ())))
+    near = frozenset[str]().union(*(lines.get(line, ()) for line in next(spans, lines)))
+    quick = frozenset(test for test in near if test.partition("::")[0] not in SIMULATED)
+    return quick if quick and mutant.module not in SIMULATOR else near
 
 
 def _function(mutant: Mutant) -> str:
