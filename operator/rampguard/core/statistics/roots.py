@@ -22,17 +22,17 @@ def bisect(f: Callable[[float], float], low: float, high: float, *, halvings: in
 def newton(curve: Curve, low: float, high: float) -> float:
     """Return where a curve turns from negative at low to not negative at high, low < high.
 
-    It never leaves what brackets the crossing, so it ends for any curve that crosses once; neither
-    end is evaluated. Precise to a few units in the last place.
+    It never leaves what brackets the crossing, and halves that where a slope leads nowhere, so it
+    ends for any curve that crosses once; neither end is evaluated. Precise to a few units in the
+    last place.
     """
     x = (low + high) / 2
     for _ in range(STEPS):
         value, slope = curve(x)
         low, high = (x, high) if value < 0 else (low, x)
-        ahead = x - value / slope if slope > 0 else low
-        if not low <= ahead <= high:
-            ahead = (low + high) / 2
-        if abs(ahead - x) <= 1e-16 * abs(x):
+        middle = (low + high) / 2
+        ahead = x - value / slope if slope > 0 else middle
+        if ahead == x or middle in (low, high):
             break
-        x = ahead if low < ahead < high else (low + high) / 2
+        x = ahead if low < ahead < high else middle
     return x
