@@ -103,7 +103,7 @@ def test_a_latched_breach_is_recorded_once() -> None:
     asked = plan(on_failure=OnFailure.HOLD)
     first = watch(look(2 * MINUTE, BREACHED), of=asked)
     again = watch(look(3 * MINUTE, BREACHED), of=asked, was=first.state)
-    assert [f.after for f in again.state.findings] == [2 * MINUTE]
+    assert [(f.after, f.late) for f in again.state.findings] == [(2 * MINUTE, False)]
 
 
 def recorded(breaches: int, due: int = 0) -> tuple[Finding, ...]:
@@ -124,11 +124,11 @@ def recorded(breaches: int, due: int = 0) -> tuple[Finding, ...]:
 def test_of_many_breaches_the_first_are_recorded_and_the_others_counted(
     were: tuple[Finding, ...], more: int, left_out: int
 ) -> None:
-    was = state(soaking(), findings=were, unrecorded=1)
+    was = state(soaking(), findings=were, unrecorded=3)
     held = plan(on_failure=OnFailure.HOLD)
     after = watch(look(30 * MINUTE, BREACHED), of=held, was=was)
     assert len(after.state.findings) == len(were) + more
-    assert after.state.unrecorded == 1 + left_out
+    assert after.state.unrecorded == 3 + left_out
     assert len(told(after, Reason.GUARDRAIL_BREACHED)) == 1
     assert after.state.stage.judged
 
