@@ -75,7 +75,7 @@ def test_a_baseline_is_long_enough_or_not(batches: int, tempo: timedelta, enough
 
 
 def test_batches_without_a_request_are_no_history() -> None:
-    units = (*both(0, 0, 6), *both(100, 0, 6))
+    units = (*both(0, 0, 6), *both(1, 0, 6))
     assert taken(ERRORS, both(0, 0), units).span == HOUR / 2
 
 
@@ -106,6 +106,7 @@ def test_of_fine_batches_the_last_ones_make_whole_coarse_ones() -> None:
 ARMED = {
     "both arms": (both(10, 10), True),
     "one of them": (both(10, 0), True),
+    "a single request": ((Reading(1), *both(0, 0, 11)), True),
     "no arm": ((Reading(other=10),) * 12, False),
     "nothing": (both(0, 0), False),
 }
@@ -161,6 +162,11 @@ def test_starts_once_per_user_have_a_phi_of_1_whatever_they_did() -> None:
     assert exact.value == 1
 
 
+@pytest.mark.parametrize("rule", [STARTS, ONCE])
+def test_starts_are_not_compared_with_history_and_assume_nothing_of_it(rule: Guardrail) -> None:
+    assert taken(rule, both(1, 1, 9), both(1, 1, 9)).phi_history == Phi(value=1.0)
+
+
 # --- objections ---
 
 
@@ -178,6 +184,8 @@ OBJECTIONS: dict[str, tuple[Guardrail, Baseline, dict, str]] = {
     "neither": (ERRORS, replace(LITTLE, armed=False), {}, NEITHER),
     "arms alone, and none will be left at 100 percent": (ERRORS, LITTLE, {"to": 100}, NEITHER),
     "arms alone, and none will be left at 0 percent": (ERRORS, LITTLE, {"to": 0}, NEITHER),
+    "arms alone, and the smallest share": (ERRORS, LITTLE, {"to": 1}, ""),
+    "arms alone, and the largest": (ERRORS, LITTLE, {"to": 99}, ""),
     "arms alone, and they are compared on the way": (
         ERRORS, LITTLE, {"to": 100, "steps": (50,)}, ""),
     "a kill-switch well above": (replace(ERRORS, kill_switch=5.0), FINE, {}, ""),

@@ -76,6 +76,8 @@ def test_all_soaks_parts_and_guardrails_spend_alpha_in_all(steps) -> None:
 def test_the_interval_that_people_see_has_the_level_of_one_guardrail_in_one_soak() -> None:
     assert budget(plan(guardrails=(SHARE, STARTS, ERRORS))).level == pytest.approx(0.01 / 3)
     assert budget(plan(guardrails=(SHARE,), steps=(20,))).level == pytest.approx(0.01 / 2)
+    wide = plan(guardrails=(SHARE, STARTS, ERRORS), alpha=0.03)
+    assert budget(wide).level == pytest.approx(0.03 / 3)
 
 
 def test_a_type_that_nobody_knows_spends_nothing_unseen() -> None:
