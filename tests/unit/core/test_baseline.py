@@ -193,6 +193,9 @@ OBJECTIONS: dict[str, tuple[Guardrail, Baseline, dict, str]] = {
     "a kill-switch below twice the baseline": (
         replace(ERRORS, kill_switch=1.0), replace(FINE, rate=0.0051), {},
         "killSwitch 1 is below twice the 0.51% before"),
+    "a kill-switch just below it": (
+        replace(ERRORS, kill_switch=1.0), replace(FINE, rate=0.00504), {},
+        "killSwitch 1 is below twice the 0.50% before"),
     "no kill-switch of its own is never too near": (ERRORS, replace(FINE, rate=0.9), {}, ""),
     "starts in any number": (STARTS, replace(STARTS_BEFORE, busiest=3.0), {}, ""),
     "fewer starts than assignments": (ONCE, replace(STARTS_BEFORE, busiest=0.75), {}, ""),
@@ -244,6 +247,12 @@ def test_a_new_baseline_has_new_counts_and_the_old_phi() -> None:
     found = compared(ERRORS, FINE, since=15, until=75)
     assert (found.hits, found.exposure, found.span) == (2 + 4 + 8 + 16, 4_000, HOUR)
     assert replace(found, hits=432, exposure=86_400, span=DAY) == FINE
+
+
+@pytest.mark.parametrize("since", [15, 16])
+def test_a_new_baseline_that_fills_no_bin_has_counted_nothing(since: int) -> None:
+    found = compared(ERRORS, FINE, since=since, until=20)
+    assert (found.hits, found.exposure, found.span) == (0, 0, timedelta(0))
 
 
 def test_starts_are_never_compared_with_history() -> None:

@@ -22,6 +22,8 @@ WEIGHTS: dict[str, tuple[tuple[Guardrail, ...], dict, float]] = {
     "only a threshold": ((SPEED,), {}, 1),
     "starts are not compared at 100 percent": ((SHARE, STARTS, ERRORS), {"to": 100}, 1 / 2),
     "starts are not compared at 0 percent": ((SHARE, STARTS, ERRORS), {"to": 0}, 1 / 2),
+    "starts are compared at the smallest share": ((SHARE, STARTS, ERRORS), {"to": 1}, 1 / 3),
+    "starts are compared at the largest": ((SHARE, STARTS, ERRORS), {"to": 99}, 1 / 3),
     "one per user neither": ((SHARE, ONCE, ERRORS), {"to": 100}, 1 / 2),
     "starts are compared on the way": (
         (SHARE, STARTS, ERRORS), {"to": 100, "steps": (20, 50)}, 1 / 3,

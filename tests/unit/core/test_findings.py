@@ -51,6 +51,12 @@ def test_a_finding_holds_what_was_judged_at_its_instant() -> None:
     assert found.evidence == "share 49% [40%, 58%]; share why"
 
 
+def test_a_finding_keeps_80_characters_of_what_a_server_answered() -> None:
+    at = judging(HOUR, judged(BLIND, value="", why="w" * 81))
+    (found,) = watch(at, after=2 * HOUR).state.findings
+    assert found.evidence == f"share {'w' * 80}"
+
+
 def test_a_finding_names_its_queries_as_far_as_its_memory_reaches() -> None:
     asked = (PromQL("assignments_total"), PromQL("p95"))
     (found,) = watch(replace(look(HOUR), asked=asked)).state.findings
