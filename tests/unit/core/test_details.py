@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rampguard.core.findings import DETAILS, kept
+from rampguard.core.findings import kept
 from rampguard.core.model import Part, Verdict
 from rampguard.core.reasons import Reason
 from rate_scenes import ERRORS, errors_judged, look_at, watched
@@ -13,6 +13,7 @@ from scenes import HOUR, SHARE, judged, plan, told
 
 WITHIN, BREACHED = Verdict.WITHIN_TOLERANCE, Verdict.BREACHED
 OUR = plan(guardrails=(ERRORS, SHARE))
+DETAILS = 1024  # characters that a finding has for them
 
 
 def part(name: str = "history", words: int = 10) -> Part:

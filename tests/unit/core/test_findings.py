@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rampguard.core.ask import OnFailure, PromQL
-from rampguard.core.findings import ASKED, BREACHES
+from rampguard.core.findings import MOST
 from rampguard.core.model import Ended, Finding, Verdict
 from rampguard.core.reasons import Reason
 from scenes import (
@@ -32,6 +32,7 @@ WITHIN, UNSURE, BLIND, BREACHED = (
     Verdict.BREACHED,
 )
 STEPPED = plan(steps=(25,))
+ASKED, BREACHES = 1024, 20  # characters of queries in a finding, breaches of a ramp
 
 
 def test_findings_are_recorded_when_due_and_once() -> None:
@@ -64,6 +65,35 @@ def test_a_finding_names_its_queries_as_far_as_its_memory_reaches() -> None:
     long = (*asked, PromQL("q" * ASKED))
     (found,) = watch(replace(look(HOUR), asked=long)).state.findings
     assert found.asked == (*asked, "1 more left out: too long for a finding")
+
+
+def queries(*lengths: int) -> tuple[PromQL, ...]:
+    return tuple(PromQL("q" * length) for length in lengths)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        (queries(ASKED - 1, 1), 2),
+        (queries(ASKED, 1), 0),
+        (queries(*[1] * 20), 20),
+        (queries(*[1] * 21), 19),
+    ],
+    ids=["1024 characters", "a character more", "20 queries", "a query more"],
+)
+def test_a_finding_keeps_20_queries_of_1024_characters(asked, kept: int) -> None:
+    (found,) = watch(replace(look(HOUR), asked=asked)).state.findings
+    assert sum(query in asked for query in found.asked) == kept
+
+
+def test_the_longest_ramp_has_room_for_its_findings_and_breaches() -> None:
+    longest = plan(
+        origin=0,
+        to=100,
+        steps=tuple(range(5, 55, 5)),
+        findings=tuple(n * MINUTE for n in range(1, 11)),
+    )
+    assert sum(map(len, longest.findings)) + BREACHES == MOST
 
 
 @pytest.mark.parametrize(("value", "kept"), [("x" * 506, "x" * 506), ("x" * 507, "x" * 505 + "…")])
