@@ -24,6 +24,7 @@ from rampguard.core.statistics.overdispersion import ASSUMED_OF_ERRORS, BATCH
 
 WINDOW = timedelta(hours=24)  # of a baseline
 SHORT = timedelta(minutes=20)  # a history that batches of 5 min would hardly show
+FINE = timedelta(seconds=30)  # a batch of such a one
 
 Batches = tuple[Reading, ...]
 
@@ -35,7 +36,7 @@ def has_baseline(guardrail: Guardrail) -> bool:
 
 def batch_length(plan: Plan) -> timedelta:
     """Return how finely the time before is counted: by 5 min; where minutes must do, by 30 s."""
-    return BATCH if plan.tempo.history >= SHORT else BATCH / 10
+    return BATCH if plan.tempo.history >= SHORT else FINE
 
 
 def take(

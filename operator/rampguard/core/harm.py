@@ -102,7 +102,7 @@ def _as_latched(judgement: Judgement, before: tuple[Part, ...], left: frozenset[
     if judgement.verdict is Verdict.BREACHED:
         return shown
     lead = next((p for p in parts if f"{judgement.name}/{p.name}" in missing), None)
-    shown = replace(shown, verdict=Verdict.BREACHED, why=LATCHED, attributable=False)
+    shown = replace(shown, verdict=Verdict.BREACHED, why=LATCHED)
     return _led(shown, lead) if lead else shown
 
 

@@ -300,7 +300,7 @@ def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterat
     for after in due:
         instant = stage.since + after
         if verdict is Verdict.NO_DATA and now - instant <= plan.ask.max_blind:
-            continue
+            return  # those after it are younger still
         late = now - instant > 2 * plan.tempo.look + plan.tempo.scrape
         vouched = len(watched.state.vouched)
         yield finding(plan, stage, look, after, verdict, late=late, vouched=vouched)

@@ -92,6 +92,9 @@ THEN: dict[str, tuple[Judgement, type, tuple[str, ...]]] = {
         ("errors/kill-switch",)),
     "errors kill, late, and the arms lean": (
         errors(HISTORY, LEANING, KILL, attributable=True), RollingBack, ()),
+    "errors kill, late, and the arms are just beyond chance": (
+        errors(HISTORY, replace(LEANING, log_e_null=8.0), KILL, attributable=True),
+        RollingBack, ()),
     "errors kill, late, and nothing is known of the arms": (
         errors(HISTORY, BLANK, KILL, attributable=True), Soaking, ("errors/kill-switch",)),
     "errors kill, late, without arms": (

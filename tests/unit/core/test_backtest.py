@@ -75,7 +75,9 @@ def test_a_harmless_ramp_is_proven_so_at_some_time():
 def test_the_holes_of_the_past_are_told():
     told = found_in(World(absent=lambda at: 30 * HOUR < at <= 31 * HOUR))
     assert told.gaps == ((BEGIN + 30 * HOUR, BEGIN + 31 * HOUR + STEP),)
-    assert found_in(World(absent=lambda at: at == 30 * HOUR)).gaps == ()  # of 10 min: maxBlind
+    brief = World(absent=lambda at: at == 30 * HOUR)  # of 10 min
+    for allowed in (10 * MINUTE, 15 * MINUTE):
+        assert found_in(brief, our=plan(guardrails=RULES, max_blind=allowed)).gaps == ()
 
 
 def reasons(told: Backtest) -> set[tuple[str, Remark]]:

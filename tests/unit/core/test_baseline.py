@@ -13,6 +13,7 @@ from rampguard.core.baseline import (
     effective,
     has_baseline,
     objection,
+    switched,
     take,
     total,
 )
@@ -74,7 +75,7 @@ def test_a_baseline_is_long_enough_or_not(batches: int, tempo: timedelta, enough
 
 
 def test_batches_without_a_request_are_no_history() -> None:
-    units = (*both(0, 0, 6), *both(100, 0, 6))
+    units = (*both(0, 0, 6), *both(1, 0, 6))
     assert taken(ERRORS, both(0, 0), units).span == HOUR / 2
 
 
@@ -96,9 +97,16 @@ def test_fine_batches_say_exactly_how_long_they_are_and_scatter_as_coarse_ones()
     assert take(one(ONCE), ONCE, fine, BATCH / 10).busiest == 0.05
 
 
+def test_of_fine_batches_the_last_ones_make_whole_coarse_ones() -> None:
+    """Of 23 the first 3 are left over: the busiest 5 min are the 10 after them."""
+    hits = (*both(1, 1, 3), *both(12, 12, 10), *both(1, 1, 10))
+    assert take(one(ONCE), ONCE, (hits, both(10, 10, 23)), BATCH / 10).busiest == 1.2
+
+
 ARMED = {
     "both arms": (both(10, 10), True),
     "one of them": (both(10, 0), True),
+    "a single request": ((Reading(1), *both(0, 0, 11)), True),
     "no arm": ((Reading(other=10),) * 12, False),
     "nothing": (both(0, 0), False),
 }
@@ -154,11 +162,12 @@ def test_starts_once_per_user_have_a_phi_of_1_whatever_they_did() -> None:
     assert exact.value == 1
 
 
+@pytest.mark.parametrize("rule", [STARTS, ONCE])
+def test_starts_are_not_compared_with_history_and_assume_nothing_of_it(rule: Guardrail) -> None:
+    assert taken(rule, both(1, 1, 9), both(1, 1, 9)).phi_history == Phi(value=1.0)
+
+
 # --- objections ---
-
-
-def objects(rule: Guardrail, before: Baseline, **asked: object) -> str:
-    return objection(one(rule, **asked), rule, before)
 
 
 FINE = ERRORS_BEFORE
@@ -168,37 +177,45 @@ MORE_THAN_ONCE = (
     "oncePerUser, yet a batch of 5m before the ramp has 1.25 starts per assignment: leave it out"
 )
 # fmt: off
-OBJECTIONS: dict[str, tuple[str, str]] = {
-    "arms and history": (objects(ERRORS, FINE), ""),
-    "history alone": (objects(ERRORS, replace(FINE, armed=False)), ""),
-    "arms alone": (objects(ERRORS, LITTLE), ""),
-    "neither": (objects(ERRORS, replace(LITTLE, armed=False)), NEITHER),
-    "arms alone, and none will be left at 100 percent": (objects(ERRORS, LITTLE, to=100), NEITHER),
-    "arms alone, and none will be left at 0 percent": (objects(ERRORS, LITTLE, to=0), NEITHER),
+OBJECTIONS: dict[str, tuple[Guardrail, Baseline, dict, str]] = {
+    "arms and history": (ERRORS, FINE, {}, ""),
+    "history alone": (ERRORS, replace(FINE, armed=False), {}, ""),
+    "arms alone": (ERRORS, LITTLE, {}, ""),
+    "neither": (ERRORS, replace(LITTLE, armed=False), {}, NEITHER),
+    "arms alone, and none will be left at 100 percent": (ERRORS, LITTLE, {"to": 100}, NEITHER),
+    "arms alone, and none will be left at 0 percent": (ERRORS, LITTLE, {"to": 0}, NEITHER),
+    "arms alone, and the smallest share": (ERRORS, LITTLE, {"to": 1}, ""),
+    "arms alone, and the largest": (ERRORS, LITTLE, {"to": 99}, ""),
     "arms alone, and they are compared on the way": (
-        objects(ERRORS, LITTLE, to=100, steps=(50,)), ""),
-    "a kill-switch well above": (objects(replace(ERRORS, kill_switch=5.0), FINE), ""),
-    "a kill-switch at twice the baseline": (
-        objects(replace(ERRORS, kill_switch=1.0), FINE), ""),
+        ERRORS, LITTLE, {"to": 100, "steps": (50,)}, ""),
+    "a kill-switch well above": (replace(ERRORS, kill_switch=5.0), FINE, {}, ""),
+    "a kill-switch at twice the baseline": (replace(ERRORS, kill_switch=1.0), FINE, {}, ""),
     "a kill-switch below twice the baseline": (
-        objects(replace(ERRORS, kill_switch=1.0), replace(FINE, rate=0.0051)),
+        replace(ERRORS, kill_switch=1.0), replace(FINE, rate=0.0051), {},
         "killSwitch 1 is below twice the 0.51% before"),
-    "no kill-switch of its own is never too near": (
-        objects(ERRORS, replace(FINE, rate=0.9)), ""),
-    "starts in any number": (objects(STARTS, replace(STARTS_BEFORE, busiest=3.0)), ""),
-    "as many starts as assignments": (objects(ONCE, replace(STARTS_BEFORE, busiest=1.0)), ""),
+    "a kill-switch just below it": (
+        replace(ERRORS, kill_switch=1.0), replace(FINE, rate=0.00504), {},
+        "killSwitch 1 is below twice the 0.50% before"),
+    "no kill-switch of its own is never too near": (ERRORS, replace(FINE, rate=0.9), {}, ""),
+    "starts in any number": (STARTS, replace(STARTS_BEFORE, busiest=3.0), {}, ""),
+    "fewer starts than assignments": (ONCE, replace(STARTS_BEFORE, busiest=0.75), {}, ""),
+    "as many starts as assignments": (ONCE, replace(STARTS_BEFORE, busiest=1.0), {}, ""),
     "more starts than assignments": (
-        objects(ONCE, replace(STARTS_BEFORE, busiest=1.25)),
-        MORE_THAN_ONCE),
-    "a share has nothing to object to": (
-        objects(STARTS, Baseline(guardrail="starts")), ""),
+        ONCE, replace(STARTS_BEFORE, busiest=1.25), {}, MORE_THAN_ONCE),
+    "nothing before": (STARTS, Baseline(guardrail="starts"), {}, ""),
 }
 # fmt: on
 
 
-@pytest.mark.parametrize(("found", "told"), OBJECTIONS.values(), ids=OBJECTIONS)
-def test_a_guardrail_that_could_not_judge_says_why(found: str, told: str) -> None:
-    assert found == told
+@pytest.mark.parametrize(("rule", "before", "asked", "told"), OBJECTIONS.values(), ids=OBJECTIONS)
+def test_a_guardrail_that_could_not_judge_says_why(rule, before, asked, told) -> None:
+    assert objection(one(rule, **asked), rule, before) == told
+
+
+def test_a_kill_switch_that_was_set_too_low_fires_at_twice_what_is_usual() -> None:
+    low, high = (replace(ERRORS, kill_switch=percent) for percent in (0.5, 5.0))
+    assert switched(low, FINE) == replace(ERRORS, kill_switch=pytest.approx(1.0))
+    assert switched(high, FINE) == high
 
 
 def test_the_busiest_batch_of_either_arm_counts() -> None:
@@ -232,6 +249,12 @@ def test_a_new_baseline_has_new_counts_and_the_old_phi() -> None:
     assert replace(found, hits=432, exposure=86_400, span=DAY) == FINE
 
 
+@pytest.mark.parametrize("since", [15, 16])
+def test_a_new_baseline_that_fills_no_bin_has_counted_nothing(since: int) -> None:
+    found = compared(ERRORS, FINE, since=since, until=20)
+    assert (found.hits, found.exposure, found.span) == (0, 0, timedelta(0))
+
+
 def test_starts_are_never_compared_with_history() -> None:
     assert compared(STARTS, STARTS_BEFORE, since=15, until=75) is STARTS_BEFORE
 
@@ -244,7 +267,12 @@ def test_bins_are_found_by_their_family() -> None:
     share, errors, requests = ((Reading(i),) for i in range(3))
     assert counted(our, (share, errors, requests), ERRORS) == (errors, requests)
     assert counted(our, (share, errors, requests), SHARE) == (share,)
-    assert counted(our, (), ERRORS) == ((), ())
+
+
+def test_bins_from_before_a_guardrail_came_or_went_are_of_none() -> None:
+    our: Plan = plan(guardrails=(SHARE, ERRORS))
+    for families in (0, 2, 4):
+        assert counted(our, ((Reading(1),),) * families, ERRORS) == ((), ())
 
 
 def test_readings_add_to_a_total() -> None:

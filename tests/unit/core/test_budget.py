@@ -22,6 +22,8 @@ WEIGHTS: dict[str, tuple[tuple[Guardrail, ...], dict, float]] = {
     "only a threshold": ((SPEED,), {}, 1),
     "starts are not compared at 100 percent": ((SHARE, STARTS, ERRORS), {"to": 100}, 1 / 2),
     "starts are not compared at 0 percent": ((SHARE, STARTS, ERRORS), {"to": 0}, 1 / 2),
+    "starts are compared at the smallest share": ((SHARE, STARTS, ERRORS), {"to": 1}, 1 / 3),
+    "starts are compared at the largest": ((SHARE, STARTS, ERRORS), {"to": 99}, 1 / 3),
     "one per user neither": ((SHARE, ONCE, ERRORS), {"to": 100}, 1 / 2),
     "starts are compared on the way": (
         (SHARE, STARTS, ERRORS), {"to": 100, "steps": (20, 50)}, 1 / 3,
@@ -76,6 +78,8 @@ def test_all_soaks_parts_and_guardrails_spend_alpha_in_all(steps) -> None:
 def test_the_interval_that_people_see_has_the_level_of_one_guardrail_in_one_soak() -> None:
     assert budget(plan(guardrails=(SHARE, STARTS, ERRORS))).level == pytest.approx(0.01 / 3)
     assert budget(plan(guardrails=(SHARE,), steps=(20,))).level == pytest.approx(0.01 / 2)
+    wide = plan(guardrails=(SHARE, STARTS, ERRORS), alpha=0.03)
+    assert budget(wide).level == pytest.approx(0.03 / 3)
 
 
 def test_a_type_that_nobody_knows_spends_nothing_unseen() -> None:

@@ -1,8 +1,11 @@
 """The numbers of a finding: a line for each part, as far as its memory reaches."""
 
+import math
 from dataclasses import replace
 
-from rampguard.core.findings import DETAILS
+import pytest
+
+from rampguard.core.findings import kept
 from rampguard.core.model import Part, Verdict
 from rampguard.core.reasons import Reason
 from rate_scenes import ERRORS, errors_judged, look_at, watched
@@ -10,6 +13,7 @@ from scenes import HOUR, SHARE, judged, plan, told
 
 WITHIN, BREACHED = Verdict.WITHIN_TOLERANCE, Verdict.BREACHED
 OUR = plan(guardrails=(ERRORS, SHARE))
+DETAILS = 1024  # characters that a finding has for them
 
 
 def part(name: str = "history", words: int = 10) -> Part:
@@ -54,6 +58,31 @@ def test_lines_that_just_fit_are_all_kept() -> None:
     first, last = details(part(words=fits + 1))
     assert first.startswith("errors history")
     assert last == "1 more left out: too long for a finding"
+
+
+def left_out(count: int) -> str:
+    return f"{count} more left out: too long for a finding"
+
+
+TWO = ("x" * 10, "y" * 50)
+ROOM = 10 + len(left_out(1))  # for the first of them, and to say that one is left out
+# fmt: off
+KEPT: dict[str, tuple[tuple[str, ...], float, int, tuple[str, ...]]] = {
+    "as many lines as may be": (TWO, math.inf, 2, TWO),
+    "two lines more": (tuple("abcdef"), math.inf, 4, (*"abc", left_out(3))),
+    "as many characters as may be": (TWO, 60, 2, TWO),
+    "a character more": (TWO, 59, 3, (TWO[0], left_out(1))),
+    "the first just fits": (TWO, ROOM, 3, (TWO[0], left_out(1))),
+    "the first just does not": (TWO, ROOM - 1, 3, (left_out(2),)),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("lines", "characters", "most", "told"), KEPT.values(), ids=KEPT)
+def test_lines_are_kept_from_the_first_on_and_the_last_counts_the_rest(
+    lines, characters, most, told
+) -> None:
+    assert kept(lines, characters, most) == told
 
 
 def test_a_note_stays_one_line() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rampguard.core.ask import OnFailure, PromQL
-from rampguard.core.findings import ASKED, BREACHES
+from rampguard.core.findings import MOST
 from rampguard.core.model import Ended, Finding, Verdict
 from rampguard.core.reasons import Reason
 from scenes import (
@@ -32,6 +32,7 @@ WITHIN, UNSURE, BLIND, BREACHED = (
     Verdict.BREACHED,
 )
 STEPPED = plan(steps=(25,))
+ASKED, BREACHES = 1024, 20  # characters of queries in a finding, breaches of a ramp
 
 
 def test_findings_are_recorded_when_due_and_once() -> None:
@@ -51,6 +52,12 @@ def test_a_finding_holds_what_was_judged_at_its_instant() -> None:
     assert found.evidence == "share 49% [40%, 58%]; share why"
 
 
+def test_a_finding_keeps_80_characters_of_what_a_server_answered() -> None:
+    at = judging(HOUR, judged(BLIND, value="", why="w" * 81))
+    (found,) = watch(at, after=2 * HOUR).state.findings
+    assert found.evidence == f"share {'w' * 80}"
+
+
 def test_a_finding_names_its_queries_as_far_as_its_memory_reaches() -> None:
     asked = (PromQL("assignments_total"), PromQL("p95"))
     (found,) = watch(replace(look(HOUR), asked=asked)).state.findings
@@ -58,6 +65,35 @@ def test_a_finding_names_its_queries_as_far_as_its_memory_reaches() -> None:
     long = (*asked, PromQL("q" * ASKED))
     (found,) = watch(replace(look(HOUR), asked=long)).state.findings
     assert found.asked == (*asked, "1 more left out: too long for a finding")
+
+
+def queries(*lengths: int) -> tuple[PromQL, ...]:
+    return tuple(PromQL("q" * length) for length in lengths)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        (queries(ASKED - 1, 1), 2),
+        (queries(ASKED, 1), 0),
+        (queries(*[1] * 20), 20),
+        (queries(*[1] * 21), 19),
+    ],
+    ids=["1024 characters", "a character more", "20 queries", "a query more"],
+)
+def test_a_finding_keeps_20_queries_of_1024_characters(asked, kept: int) -> None:
+    (found,) = watch(replace(look(HOUR), asked=asked)).state.findings
+    assert sum(query in asked for query in found.asked) == kept
+
+
+def test_the_longest_ramp_has_room_for_its_findings_and_breaches() -> None:
+    longest = plan(
+        origin=0,
+        to=100,
+        steps=tuple(range(5, 55, 5)),
+        findings=tuple(n * MINUTE for n in range(1, 11)),
+    )
+    assert sum(map(len, longest.findings)) + BREACHES == MOST
 
 
 @pytest.mark.parametrize(("value", "kept"), [("x" * 506, "x" * 506), ("x" * 507, "x" * 505 + "…")])
@@ -103,7 +139,7 @@ def test_a_latched_breach_is_recorded_once() -> None:
     asked = plan(on_failure=OnFailure.HOLD)
     first = watch(look(2 * MINUTE, BREACHED), of=asked)
     again = watch(look(3 * MINUTE, BREACHED), of=asked, was=first.state)
-    assert [f.after for f in again.state.findings] == [2 * MINUTE]
+    assert [(f.after, f.late) for f in again.state.findings] == [(2 * MINUTE, False)]
 
 
 def recorded(breaches: int, due: int = 0) -> tuple[Finding, ...]:
@@ -124,11 +160,11 @@ def recorded(breaches: int, due: int = 0) -> tuple[Finding, ...]:
 def test_of_many_breaches_the_first_are_recorded_and_the_others_counted(
     were: tuple[Finding, ...], more: int, left_out: int
 ) -> None:
-    was = state(soaking(), findings=were, unrecorded=1)
+    was = state(soaking(), findings=were, unrecorded=3)
     held = plan(on_failure=OnFailure.HOLD)
     after = watch(look(30 * MINUTE, BREACHED), of=held, was=was)
     assert len(after.state.findings) == len(were) + more
-    assert after.state.unrecorded == 1 + left_out
+    assert after.state.unrecorded == 3 + left_out
     assert len(told(after, Reason.GUARDRAIL_BREACHED)) == 1
     assert after.state.stage.judged
 

@@ -200,6 +200,7 @@ def test_an_arm_that_is_not_there_is_no_drop_of_all_its_starts() -> None:
     [
         ((), 600),
         ((("starts", T),), 600),
+        ((("starts", T - QUARTER),), 600),  # there is no bin before the soak
         ((("starts", T + QUARTER),), 0),
         ((("starts", T + MINUTE),), 0),  # in whole bins: the first is left out
         ((("other", T + QUARTER),), 600),

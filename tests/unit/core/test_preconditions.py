@@ -216,29 +216,31 @@ GONE = replace(CALM, smoke_test="there is no ramp")
 OVERRIDDEN = replace(ALL, override=OVERRIDE)
 DONE = Reason.COMPLETED
 
-SOAKS: dict[str, tuple[Decision, type[Stage], Reason]] = {
-    "all that is looked at holds": (soak(), Ended, DONE),
-    "a step is taken while it holds": (soak(**STEPPED), Applying, Reason.APPLYING),
-    "an alert holds the end": (soak(required=FIRES), Soaking, ALERTS),
-    "an alert holds a step": (soak(required=FIRES, **STEPPED), Soaking, ALERTS),
-    "an incident holds the end": (soak(required=OPEN), Soaking, INCIDENT),
-    "an incident holds a step": (soak(required=OPEN, **STEPPED), Soaking, INCIDENT),
-    "an unknown holds the end": (soak(required=None), Soaking, ALERTS),
-    "the smoke test is looked at no more": (soak(required=GONE), Ended, DONE),
-    "the window is of the start alone": (
-        soak(window=Window(not_after=T - DAY)), Ended, DONE),
-    "an override goes on": (soak(OVERRIDDEN, required=FIRES), Ended, DONE),
-    "in the middle it is told as well": (soak(after=HOUR, required=FIRES), Soaking, ALERTS),
-    "a pause is told first": (soak(required=FIRES, paused=True), Soaking, Reason.PAUSED),
+SOAKS: dict[str, tuple[dict, type[Stage], Reason]] = {
+    "all that is looked at holds": ({}, Ended, DONE),
+    "a step is taken while it holds": (STEPPED, Applying, Reason.APPLYING),
+    "an alert holds the end": ({"required": FIRES}, Soaking, ALERTS),
+    "an alert holds a step": ({"required": FIRES, **STEPPED}, Soaking, ALERTS),
+    "an incident holds the end": ({"required": OPEN}, Soaking, INCIDENT),
+    "an incident holds a step": ({"required": OPEN, **STEPPED}, Soaking, INCIDENT),
+    "of both the first is the reason": (
+        {"required": replace(OPEN, alerts=("Down",))}, Soaking, ALERTS),
+    "an unknown holds the end": ({"required": None}, Soaking, ALERTS),
+    "the smoke test is looked at no more": ({"required": GONE}, Ended, DONE),
+    "the window is of the start alone": ({"window": Window(not_after=T - DAY)}, Ended, DONE),
+    "an override goes on": ({"require": OVERRIDDEN, "required": FIRES}, Ended, DONE),
+    "in the middle it is told as well": ({"after": HOUR, "required": FIRES}, Soaking, ALERTS),
+    "a pause is told first": ({"required": FIRES, "paused": True}, Soaking, Reason.PAUSED),
     "harm rolls back whatever fires": (
-        soak(required=FIRES, share=Verdict.BREACHED), RollingBack, Reason.ROLLING_BACK),
+        {"required": FIRES, "share": Verdict.BREACHED}, RollingBack, Reason.ROLLING_BACK),
     "blindness is told before what fires": (
-        soak(required=FIRES, share=Verdict.NO_DATA), Soaking, Reason.NO_DATA),
+        {"required": FIRES, "share": Verdict.NO_DATA}, Soaking, Reason.NO_DATA),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("decision", "stage", "reason"), SOAKS.values(), ids=SOAKS)
-def test_where_a_soak_goes(decision: Decision, stage: type[Stage], reason: Reason) -> None:
+@pytest.mark.parametrize(("facts", "stage", "reason"), SOAKS.values(), ids=SOAKS)
+def test_where_a_soak_goes(facts: dict, stage: type[Stage], reason: Reason) -> None:
+    decision = soak(**facts)
     assert (type(decision.state.stage), decision.because.reason) == (stage, reason)
 
 
@@ -515,6 +517,11 @@ def test_an_override_in_a_soak_is_kept_and_told_once() -> None:
     again = soak(OVERRIDDEN, after=HOUR + 2 * MINUTE, required=FIRES, was=first.state)
     assert (len(told(first, Reason.OVERRIDDEN)), told(again, Reason.OVERRIDDEN)) == (1, ())
     assert again.state.vouched == (KEPT,)
+
+
+def test_what_a_soak_looks_at_no_more_needs_no_override() -> None:
+    decision = soak(OVERRIDDEN, after=HOUR, required=GONE)
+    assert (told(decision, Reason.OVERRIDDEN), decision.state.vouched) == ((), ())
 
 
 def test_a_finding_keeps_what_was_vouched_for_until_then() -> None:

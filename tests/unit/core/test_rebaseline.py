@@ -293,7 +293,8 @@ def test_an_approval_in_the_very_pass_of_the_proof() -> None:
 LOST: dict[str, tuple[int, int, int]] = {
     "within the baseline": (90, 20, 120 + 30),
     "at its very end": (119, 2, 120 + 15),
-    "after it": (120, 60, 120),
+    "just after it": (120, 60, 120),
+    "long after it": (150, 60, 120),
     "since before it": (30, 45, 120 + 15),
     "since before it, and back before it": (30, 20, 120),
 }

@@ -12,6 +12,7 @@ from rampguard.core.model import (
     Reading,
     RollingBack,
     Verdict,
+    Workload,
 )
 from rampguard.core.reasons import Reason
 from scenes import (
@@ -205,8 +206,13 @@ def test_the_rules_are_remembered_with_the_evidence_that_is_for_them() -> None:
     assert not told(watch(of=wider, was=first.state), Reason.GUARDRAIL_CHANGED)
 
 
-def test_a_value_that_somebody_took_in_a_soak_ends_contested() -> None:
-    decision = watch(both=(workload(value=50), workload("worker", 33)))
+@pytest.mark.parametrize(
+    "worker",
+    [workload("worker", 33), workload("worker", 10), None],
+    ids=["to another value", "back to its original", "with its Deployment"],
+)
+def test_a_value_that_somebody_took_in_a_soak_ends_contested(worker: Workload | None) -> None:
+    decision = watch(both=(workload(value=50), worker))
     stage = decision.state.stage
     assert isinstance(stage, RollingBack)
     assert stage.ends_contested

@@ -26,6 +26,7 @@ from scenes import (
     state,
     told,
     watch,
+    workload,
 )
 
 UNSURE, BREACHED, NOTHING = Verdict.INCONCLUSIVE, Verdict.BREACHED, Verdict.NOT_APPLICABLE
@@ -135,6 +136,14 @@ def test_what_a_step_waits_for_is_told_once() -> None:
     assert note.warning
     assert told(over(both=rolling, was=first.state), Reason.ROLLOUT_IN_PROGRESS) == ()
     assert first.state.stage == replace(soaking(), judged=stage_of(first).judged)
+
+
+def test_of_all_that_a_step_waits_for_the_first_is_the_reason() -> None:
+    decision = over(
+        both=(workload(value=25, rolling_out=True), workload("worker", 25, deleting=True))
+    )
+    assert decision.because.reason is Reason.ROLLOUT_IN_PROGRESS
+    assert decision.because.message.endswith("; Deployment worker is being deleted")
 
 
 @pytest.mark.parametrize(("step", "to"), [(0, 30), (1, 40), (2, 50)])
