@@ -27,7 +27,7 @@ def told(rule: Guardrail = ERRORS, **facts: object) -> str:
 
 def spread(part: str, phi: float = 1.0, *, assumed: bool = False, hourly: float = 1.0) -> str:
     """Return what is told of how the counts of one part vary."""
-    lengths = (15 * MINUTE, HOUR, 2 * HOUR)
+    lengths = (15 * MINUTE, 2 * HOUR, HOUR)
     by_length = tuple(
         Scatter(length=one, batches=9, phi=hourly if one == HOUR else 9.0) for one in lengths
     )
@@ -101,6 +101,7 @@ ROWS: dict[str, tuple[str, str]] = {
         spread("history", 20.5),
         ("errors per request follow the hours (phi 20.5): against the time before the ramp little"
         " can be shown")),
+    "a share whose phi is as large": (spread("share", 20.5), NOTHING),
     "arms that vary as much": (spread("concurrent", 20.5), NOTHING),
 }  # fmt: skip
 
