@@ -160,10 +160,10 @@ def judge_threshold(
     """
     if not points or points[-1][0] != at:
         return no_data(guardrail, "the query gives no sample")
-    if not all(math.isfinite(value) for _, value in points[-1:]):
-        return no_data(guardrail, f"the query gives {points[-1][1]}, no finite number")
-    value, broken = points[-1][1], _breaks(guardrail)
-    since = _run(points, broken, 3 * plan.tempo.look)
+    value = points[-1][1]
+    if not math.isfinite(value):
+        return no_data(guardrail, f"the query gives {value}, no finite number")
+    since = _run(points, _breaks(guardrail), 3 * plan.tempo.look)
     lasts = since is not None and at - since >= guardrail.lasting
     return Judgement(
         name=guardrail.name,
@@ -210,11 +210,10 @@ def _run(
 ) -> datetime | None:
     """Return since when the query is broken without a break; None: it is not broken now."""
     since: datetime | None = None
-    later = points[-1][0]
     for at, value in reversed(points):
-        if not math.isfinite(value) or not broken(value) or later - at > hole:
+        if not math.isfinite(value) or not broken(value) or (since and since - at > hole):
             break
-        since = later = at
+        since = at
     return since
 
 
@@ -242,7 +241,7 @@ def _counts_text(counted: Reading) -> str:
 def _cookies(every: Reading, new: Reading) -> str:
     """Say what dashboards show, which count everybody, and what cookies make of it."""
     kept = every.total - new.total
-    if not (every.total > 0 and kept > 0):
+    if kept <= 0:
         return "all exposures: the new ones alone"
     old = (every.treatment - new.treatment) / kept
     return (

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import accumulate
 
 from rampguard.core.durations import show_duration
 from rampguard.core.model import (
@@ -303,13 +304,9 @@ def _queries(state: State, fact: _Fact) -> tuple[tuple[str, str], ...]:
 
 
 def _fitting(lines: tuple[str, ...]) -> tuple[str, ...]:
-    left, kept = DETAILS, []
-    for line in lines:
-        left -= len(line)
-        if left < 0:
-            break
-        kept.append(line)
-    return tuple(kept)
+    """Return the first lines, as many as there is room for."""
+    ends = accumulate(map(len, lines))
+    return tuple(line for line, end in zip(lines, ends, strict=True) if end <= DETAILS)
 
 
 def _cut(text: str, limit: int) -> str:

@@ -26,13 +26,13 @@ def kinds(letters: tuple[Letter, ...]) -> list[Kind]:
     return [one.notice.kind for one in letters]
 
 
-def newer(key: str) -> Letter:
+def newer(key: str, channel: str = "team") -> Letter:
     """Return a notice that waits, of the same weight as the plan but younger."""
     notice = Notice(
         kind=BLOCKED, key=key, at=T + DAY, text="t", experiment="e", env="E",
         origin=10, to=50,
     )  # fmt: skip
-    return Letter(notice, (Recipient(channel="team"),))
+    return Letter(notice, (Recipient(channel=channel),))
 
 
 def required(**asked: object) -> Plan:
@@ -168,6 +168,15 @@ def test_what_was_given_up_before_it_was_required_goes_out_once_more() -> None:
     assert (waits.actions, waits.state.outbox) == ((), again.state.outbox)
     taken = tuple(one for one in answers(of) if one.channel == "mail")
     assert decide(of, waits.state, about_to_start(now=T + 3 * LIFE, deliveries=taken)).actions
+
+
+def test_another_notice_on_its_way_is_not_the_plan_that_was_given_up() -> None:
+    of = required()
+    first = decide(of, NEW, about_to_start()).state
+    others = (newer("Blocked/a", "mail"), newer("Success/a", "mail"))
+    again = decide(of, replace(first, outbox=others), about_to_start()).state
+    assert kinds(again.outbox) == [BLOCKED, BLOCKED, PLANNED]
+    assert [one.channel for one in again.outbox[2].to] == ["team", "mail"]
 
 
 def test_what_a_start_waits_for_has_room_in_an_outbox_that_is_full() -> None:

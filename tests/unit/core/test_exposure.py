@@ -54,6 +54,8 @@ ROWS: dict[str, tuple[Judgement, Verdict]] = {
     "at 3 percent nobody in treatment is within 5": (at(3, 5, (0, 1_000)), WITHIN),
     "at 3 percent too many in treatment": (at(3, 5, (200, 800)), BREACHED),
     "at 97 percent everybody in treatment is within 5": (at(97, 5, (1_000, 0)), WITHIN),
+    "at 5 percent nobody in treatment is within 5": (at(5, 5, (0, 1_000)), WITHIN),
+    "at 95 percent everybody in treatment is within 5": (at(95, 5, (1_000, 0)), WITHIN),
     "a tolerance that allows every share judges nothing": (at(50, 50, (0, 9_000)), NOTHING),
 }
 # fmt: on
@@ -173,6 +175,9 @@ def test_limits_that_people_read_stay_within_0_and_100_percent() -> None:
     assert at(3, 5, (1, 30)).limit == "0% .. 8%"
     assert at(97, 5, (30, 1)).limit == "92% .. 100%"
     assert at(3, 5, (1, 30)).limits == (0.0, 0.08)
+    assert at(97, 5, (30, 1)).limits == (0.92, 1.0)
+    every = at(50, 50, (30, 1))
+    assert (every.limit, every.limits) == ("0% .. 100%", (0.0, 1.0))
 
 
 def test_without_a_count_no_value_is_shown() -> None:
@@ -182,12 +187,24 @@ def test_without_a_count_no_value_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "bins"), [(50, (5_000, 5_000)), (0, (0, 10_000)), (100, (10_000, 0)), (3, (300, 9_700))]
+    ("to", "bins"),
+    [
+        (50, (5_000, 5_000)),
+        (5, (500, 9_500)),
+        (0, (0, 10_000)),
+        (100, (10_000, 0)),
+        (3, (300, 9_700)),
+    ],
 )
 def test_what_could_have_been_seen_is_told_at_every_share(to: int, bins: tuple[int, int]) -> None:
     told = at(to, 5, bins).could_see
     assert told.startswith("could have seen a shift of ")
     assert 5 < float(told.split()[6]) < 10
+
+
+def test_what_could_have_been_seen_is_of_the_whole_soak_and_beyond_the_tolerance() -> None:
+    halves, whole = at(50, 40, *[(25_000, 25_000)] * 2), at(50, 40, (50_000, 50_000))
+    assert halves.could_see == whole.could_see == "could have seen a shift of 40.3 pp or more"
 
 
 def test_more_traffic_could_have_shown_a_smaller_shift() -> None:

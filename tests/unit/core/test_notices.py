@@ -120,6 +120,11 @@ ARROWS: dict[str, tuple[Plan, State, Observation, list[Kind]]] = {
         about_to_start(workloads=pair(10, paused=True)), [BLOCKED]),
     "a lost status is contested": (
         PLAIN, NEW, about_to_start(workloads=pair(50, stamp=stamp())), [CONTESTED]),
+    "a step is no start": (
+        ask(steps=(25,)), state(soaking()),
+        sees(*pair(25), looks=(look(HOUR),), after=HOUR + MINUTE), [FOUND]),
+    "a step that is being written is no start": (
+        ask(steps=(25,)), state(applying()), sees(*pair(25, coverage=lagging())), []),
     "a proven step is no notice": (
         PLAIN, state(applying()), sees(), []),
     "a soak that goes on tells nothing": (
@@ -231,6 +236,13 @@ def test_a_channel_that_hangs_holds_a_start_for_half_a_minute_only() -> None:
     at = about_to_start().now
     assert not decide(PLAIN, first, about_to_start(now=at + 29 * SECOND)).actions
     assert decide(PLAIN, first, about_to_start(now=at + 30 * SECOND)).actions
+    assert decide(PLAIN, first, about_to_start(now=at + HOUR)).actions
+
+
+@pytest.mark.parametrize("key", ["Blocked/a", "Success/a"])
+def test_a_start_waits_for_no_other_notice(key: str) -> None:
+    was = announced(PLAIN, outbox=(waits(at=about_to_start().now, key=key),))
+    assert decide(PLAIN, was, about_to_start()).actions
 
 
 def test_a_start_waits_for_no_channel_that_does_not_hear_of_plans() -> None:
@@ -245,6 +257,18 @@ def test_a_plan_that_changes_before_the_start_is_announced_again_under_another_k
     assert len(set(keys)) == 2
     same = decide(ask(paused=True), first, about_to_start(workloads=pair(20))).state
     assert kinds(same.outbox) == kinds(first.outbox)
+
+
+def test_a_plan_keeps_its_key_from_one_version_of_the_operator_to_the_next() -> None:
+    """Else an upgrade would announce each ramp that waits once more, and hold some for that."""
+    assert letter_of(decide(PLAIN, NEW, about_to_start())).notice.key == "RampPlanned/28fe05d4"
+
+
+def test_who_was_told_is_remembered_of_the_latest_hundred() -> None:
+    was = State(told=tuple(f"k{i} to team" for i in range(100)))
+    made = decide(PLAIN, was, about_to_start())
+    key = letter_of(made).notice.key
+    assert made.state.told == (*was.told[1:], f"{key} to team")
 
 
 def test_a_channel_that_is_named_later_hears_of_the_plan_alone() -> None:
@@ -387,20 +411,26 @@ def test_a_notice_has_an_end() -> None:
     made = decide(of, NEW, about_to_start(workloads=both))
     notice = said(made, PLANNED)
     assert (len(notice.text), notice.text[-1]) == (1024, "…")
-    long = tuple(judged(name=f"g{i}", query="q" * 600) for i in range(3))
+    long = tuple(judged(name=f"g{i}", query="q" * n) for i, n in enumerate((600, 425, 424, 1)))
     at = replace(look(HOUR), judgements=long)
     found = said(decide(PLAIN, state(soaking()), sees(looks=(at,), after=HOUR + MINUTE)), FOUND)
-    assert found.queries == (("g0", "q" * 600),)
+    assert found.queries == (("g0", "q" * 600), ("g2", "q" * 424))
 
 
-def test_details_end_where_there_is_no_room() -> None:
-    many = tuple(
-        Finding(after=MINUTE * i, at=T, share=50, verdict=NO_DATA, evidence="")
-        for i in range(1, 100)
-    )
-    saw = sees(looks=(look(DAY),), after=DAY + MINUTE)
-    notice = said(decide(PLAIN, state(soaking(), findings=many), saw), Kind.RAMP_SUCCEEDED)
-    assert 900 < len("".join(notice.details)) <= 1024
+def test_a_text_that_just_fits_is_not_cut() -> None:
+    name = "t" * (1024 - len("ROLLOUT goes 10 -> 50 on "))
+    of = ask(targets=(Target(name),))
+    saw = about_to_start(workloads=(workload(name, 20),))
+    assert said(decide(of, NEW, saw), PLANNED).text.endswith(name)
+
+
+@pytest.mark.parametrize(("more", "lines"), [(0, 2), (1, 1)])
+def test_details_end_where_there_is_no_room(more: int, lines: int) -> None:
+    rest = "because: " + "began 2026-11-23T12:00:00Z, took 1m30s"
+    why = Because(Reason.GUARDRAIL_BREACHED, "w" * (1024 - len(rest) + more))
+    was = replace(BACK, rollback=replace(RECORD, because=why))
+    notice = said(decide(PLAIN, was, sees(*pair(10), after=90 * SECOND)), Kind.ROLLBACK_VERIFIED)
+    assert len(notice.details) == lines
 
 
 # --- deliveries ---
@@ -424,6 +454,10 @@ def test_what_is_delivered_waits_no_more_and_counts() -> None:
     assert made.notes == ()
     again = decide(PLAIN, made.state, sees(deliveries=(tried(),)))
     assert again.state.delivered == 1
+    two = state(soaking(), outbox=(waits(key="a"), waits(key="b")))
+    three = tuple(tried(key=key) for key in ("nobody waits for it", "a", "b"))
+    after = decide(PLAIN, two, sees(deliveries=three)).state
+    assert (after.outbox, after.delivered) == ((), 2)
 
 
 def test_a_channel_that_begins_to_fail_is_told_once() -> None:
@@ -432,6 +466,7 @@ def test_a_channel_that_begins_to_fail_is_told_once() -> None:
     made = decide(PLAIN, was, sees(deliveries=both))
     (note,) = told(made, Reason.NOTIFY_FAILED)
     assert note.message == "team does not take notices: refused; it is tried again"
+    assert note.warning
     assert [r.tries for letter in made.state.outbox for r in letter.to] == [1, 1, 0]
 
 
@@ -451,7 +486,15 @@ def test_after_a_day_it_is_given_up_and_said() -> None:
     assert note.message == (
         "gave up on team: FindingRecorded of 2026-11-23T12:00:00Z: not delivered within 24h; no"
     )
+    assert note.warning
     assert made.state.unheard == ("team: FindingRecorded of 2026-11-23T12:00:00Z",)
+
+
+def test_of_what_was_given_up_the_latest_ten_are_remembered() -> None:
+    many = tuple(waits(tries=9, key=f"k{i}", at=T + i * SECOND) for i in range(12))
+    made = decide(PLAIN, state(over(), outbox=many), sees(after=LIFE + MINUTE))
+    assert [line[-3:] for line in made.state.unheard] == [f"{i:02}Z" for i in range(2, 12)]
+    assert len(told(made, Reason.NOTIFY_FAILED)) == 12
 
 
 def test_what_was_never_tried_is_tried_however_late() -> None:

@@ -9,9 +9,7 @@ from rampguard.core.outbox import (
     FIRST,
     LIFE,
     LONGEST,
-    MOST,
     NAMED,
-    WHY,
     Delivery,
     Kind,
     Letter,
@@ -62,6 +60,7 @@ def test_what_is_delivered_leaves_and_nothing_else(one, remains) -> None:
 def test_only_what_waits_is_expected() -> None:
     assert is_expected(OUTBOX, told("b"))
     assert not is_expected(OUTBOX, told("b", "team"))
+    assert not is_expected(OUTBOX, told("a", "pager"))
 
 
 PAUSES = {1: 30 * SECOND, 2: MINUTE, 3: 2 * MINUTE, 7: 32 * MINUTE, 8: HOUR, 9: HOUR, 999: HOUR}
@@ -78,7 +77,7 @@ def test_a_failure_is_kept_short_and_tried_again_after_its_pause() -> None:
     again = delivered(after, told(failed="no"))
     assert after[0].to == (
         TEAM,
-        Recipient(channel="mail", tries=1, due=T + FIRST, why="x" * WHY),
+        Recipient(channel="mail", tries=1, due=T + FIRST, why="x" * 120),
     )
     assert again[0].to[1] == Recipient(channel="mail", tries=2, due=T + 2 * FIRST, why="no")
 
@@ -87,9 +86,10 @@ def test_what_is_due_is_sent_and_the_rest_says_when() -> None:
     later = Recipient(channel="mail", tries=1, due=T + MINUTE)
     outbox = (Letter(NOTICE, (TEAM, later)),)
     assert due(outbox, T) == ((NOTICE, "team"),)
-    assert due(outbox, T + MINUTE) == ((NOTICE, "team"), (NOTICE, "mail"))
+    for late in (T + MINUTE, T + HOUR):
+        assert due(outbox, late) == ((NOTICE, "team"), (NOTICE, "mail"))
+        assert next_due(outbox, late) is None
     assert next_due(outbox, T + 20 * SECOND) == 40 * SECOND
-    assert next_due(outbox, T + MINUTE) is None
     assert next_due((), T) is None
 
 
@@ -97,18 +97,18 @@ def test_only_what_was_tried_for_a_day_has_expired() -> None:
     tried = replace(MAIL, tries=1)
     outbox = (Letter(NOTICE, (TEAM, tried)),)
     assert expired(outbox, T + LIFE - SECOND) == ()
-    assert expired(outbox, T + LIFE) == ((NOTICE, tried),)
+    assert expired(outbox, T + LIFE) == expired(outbox, T + 9 * LIFE) == ((NOTICE, tried),)
     assert left(without(outbox, ((NOTICE, tried),))) == [("a", "team")]
 
 
-def test_findings_give_way_first_then_the_oldest() -> None:
-    kinds = (Kind.BLOCKED, Kind.FINDING_RECORDED, Kind.CHANGE, *(Kind.BLOCKED,) * MOST)
+def test_of_more_than_sixteen_findings_give_way_first_then_the_oldest() -> None:
+    kinds = (Kind.BLOCKED, Kind.FINDING_RECORDED, Kind.CHANGE, *(Kind.BLOCKED,) * 16)
     letters = tuple(
         Letter(replace(NOTICE, key=str(i), kind=kind, at=T + i * SECOND), (TEAM,))
         for i, kind in enumerate(kinds)
     )
     assert [notice.key for notice, _ in crowded(letters)] == ["1", "2", "0"]
-    assert crowded(letters[:MOST]) == ()
+    assert crowded(letters[:16]) == ()
 
 
 def test_a_channel_gets_what_can_be_named_and_no_mark() -> None:

@@ -23,7 +23,7 @@ from rampguard.core.model import (
     Verdict,
 )
 from rampguard.core.plan import Plan
-from rampguard.core.preconditions import VOUCHED, unmet
+from rampguard.core.preconditions import unmet
 from rampguard.core.reasons import Reason
 from rampguard.core.require import (
     Answer,
@@ -72,6 +72,7 @@ PASSED = Precursor(
     conclusive=True,
     because="passed",
 )
+ENDED = Precursor(env="ROLLOUT", to=10, phase="Completed", ended_at=NOW - DAY)
 CALM = Required(smoke_test=PASSED, alerts=(), incidents=Answer(200))
 OVERRIDE = Override("@mia", "alert X is known, INC-12")
 STRICT = replace(ALL, smoke_test=replace(TEST, conclusive=True))
@@ -105,9 +106,13 @@ START: dict[str, tuple[Plan, Observation, type[Stage], Reason]] = {
     "incidents were not looked at": (asked(), found(incidents=None), Pending, INCIDENT),
     "there is no such ramp": (asked(), found(smoke_test="no such ramp"), Pending, MISSING),
     "the test is of another variable": (asked(), smoke(env="OTHER"), Pending, MISSING),
-    "the test ended at another share": (asked(), smoke(to=20), Pending, MISSING),
+    "the test is of a variable that begins alike": (
+        asked(), smoke(env="ROLLOUT_2"), Pending, MISSING),
+    "the test ended at a larger share": (asked(), smoke(to=20), Pending, MISSING),
+    "the test ended at a smaller share": (asked(), smoke(to=5), Pending, MISSING),
     "the test goes on": (asked(), smoke(phase="Soaking", ended_at=None), Pending, MISSING),
     "the test was rolled back": (asked(), smoke(phase="RolledBack"), Pending, MISSING),
+    "the test was aborted": (asked(), smoke(phase="Aborted"), Pending, MISSING),
     "the test watched nothing": (asked(), smoke(watched=False), Pending, MISSING),
     "the test had a breach": (asked(), smoke(breached=True), Pending, MISSING),
     "the test was blind for a tenth": (asked(), smoke(blind=6 * MINUTE), Pending, MISSING),
@@ -135,6 +140,9 @@ START: dict[str, tuple[Plan, Observation, type[Stage], Reason]] = {
     "no content is not 200": (asked(), found(incidents=Answer(204)), Pending, INCIDENT),
     "a check that cannot be asked": (asked(), found(incidents="timeout"), Pending, INCIDENT),
     "the window opens now": (asked(window=FROM_9), found(), Applying, Reason.APPLYING),
+    "the window is open": (
+        asked(window=Window(not_before=NOW - SECOND, not_after=NOW + SECOND)), found(), Applying,
+        Reason.APPLYING),
     "the window is not open yet": (
         asked(window=Window(not_before=NOW + SECOND)), found(), Pending, LATE),
     "the window closes now": (
@@ -277,9 +285,16 @@ TEXTS: dict[str, tuple[Plan, Observation, str]] = {
     "an inconclusive test": (
         asked(STRICT), smoke(conclusive=False, because="no harm found"),
         "smoke test tree-10 was not conclusive: no harm found"),
-    "four alerts": (
-        asked(), found(alerts=("A", "B", "C", "D")),
-        f"alerts with {SEV1} fire: A, B, C and 1 more"),
+    "what is not known of a test speaks against it": (
+        asked(STRICT), found(smoke_test=replace(ENDED, watched=True)),
+        ("smoke test tree-10 was blind for 0s of 0s, a tenth or more;"
+        " smoke test tree-10 was not conclusive: ")),
+    "a test of which only the end is known": (
+        asked(), found(smoke_test=ENDED),
+        "smoke test tree-10 watched nothing: its value stood there before"),
+    "eight alerts": (
+        asked(), found(alerts=tuple("ABCDEFGH")),
+        f"alerts with {SEV1} fire: A, B, C and 5 more"),
     "three alerts": (asked(), found(alerts=("A", "B", "C")), f"alerts with {SEV1} fire: A, B, C"),
     "a partial answer": (
         asked(), found(alerts="a partial answer"),
@@ -405,7 +420,11 @@ def test_what_was_blocked_once_is_shown_as_met_when_it_starts() -> None:
 def test_a_window_that_has_passed_does_not_promise_a_start_by_itself() -> None:
     opens = stalled(plan(window=Window(not_before=NOW + HOUR)), before(required=Required()))
     passed = stalled(plan(window=Window(not_after=NOW - HOUR)), before(required=Required()))
-    assert opens.endswith("It starts by itself once this holds")
+    closes = (
+        stalled(asked(window=Window(not_after=at)), found(alerts=("Down",)))
+        for at in (NOW, NOW + HOUR)
+    )
+    assert all(one.endswith("It starts by itself once this holds") for one in (opens, *closes))
     assert passed.endswith("It starts by itself once this holds and the window is moved")
 
 
@@ -482,6 +501,15 @@ def test_each_thing_that_is_overridden_has_its_line_once() -> None:
     assert len(told(decision, Reason.OVERRIDDEN)) == 2
 
 
+def test_what_breaks_beside_an_override_is_overridden_too() -> None:
+    first = soak(OVERRIDDEN, after=HOUR, required=FIRES)
+    both = replace(FIRES, incidents=Answer(500))
+    again = soak(OVERRIDDEN, after=HOUR + MINUTE, required=both, was=first.state)
+    assert again.state.vouched == (KEPT, KEPT.replace("AlertsFiring", "IncidentOpen"))
+    (one,) = told(again, Reason.OVERRIDDEN)
+    assert one.message.startswith("IncidentOpen")
+
+
 def test_another_reason_is_another_override() -> None:
     first = soak(OVERRIDDEN, after=HOUR, required=FIRES)
     other = replace(ALL, override=Override("@ada", "still known"))
@@ -491,14 +519,14 @@ def test_another_reason_is_another_override() -> None:
 
 def test_of_very_many_overrides_the_first_are_kept_and_each_is_told() -> None:
     was, said = state(soaking()), 0
-    for number in range(2 * VOUCHED):
+    for number in range(20):
         of = replace(ALL, override=Override("@mia", f"INC-{number}"))
         for _ in range(2):
             decision = soak(of, after=HOUR + number * MINUTE, required=FIRES, was=was)
             was, said = decision.state, said + len(told(decision, Reason.OVERRIDDEN))
-    assert said == 2 * VOUCHED
-    assert len(was.vouched) == VOUCHED
-    assert was.vouched[-1] == f"AlertsFiring overridden by @mia: INC-{VOUCHED - 1}"
+    assert said == 20
+    assert len(was.vouched) == 10
+    assert was.vouched[-1] == "AlertsFiring overridden by @mia: INC-9"
 
 
 def test_an_override_that_was_not_needed_is_not_kept() -> None:

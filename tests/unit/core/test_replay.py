@@ -70,6 +70,7 @@ VALUES = {
     "the same": (1.0, 1, []),
     "not a number, twice": (math.nan, math.nan, []),
     "not a number, once": (math.nan, 1.0, [Difference("", math.nan, 1.0)]),
+    "not a number any more": (1.0, math.nan, [Difference("", 1.0, math.nan)]),
     "one more": ((1,), (1, 2), [Difference("[1]", None, 2)]),
     "another kind": ((1,), "1", [Difference("", (1,), "1")]),
     "a key": ({"a": (1,)}, {"a": (2,)}, [Difference("[a][0]", 1, 2)]),
@@ -81,9 +82,10 @@ def test_differences_are_told_by_their_path(one, other, told) -> None:
     assert repr(list(differences(one, other))) == repr(told)
 
 
-def test_an_item_is_named_as_people_name_it() -> None:
+@pytest.mark.parametrize(("name", "path"), [("share", "[0 share].value"), ("", "[0].value")])
+def test_an_item_is_named_as_people_name_it(name: str, path: str) -> None:
     def judged(value: str) -> Judgement:
-        return Judgement(name="share", type="ExposureBalance", verdict="NoData", value=value)
+        return Judgement(name=name, type="ExposureBalance", verdict="NoData", value=value)
 
     (found,) = differences((judged("1"),), (judged("2"),))
-    assert found.path == "[0 share].value"
+    assert found.path == path

@@ -86,6 +86,15 @@ def test_what_cannot_be_judged_says_why_and_has_no_value(found: Judgement, why: 
     assert (found.limit, found.query) == ("0.8 or less", "p95")
 
 
+def test_a_sample_of_another_instant_is_none_of_this_look() -> None:
+    for at in (T - STEP, T + STEP):
+        assert judge_threshold(plan(), SPEED, [(at, 0.9)], T, T).verdict is BLIND
+
+
+def test_of_what_a_server_says_the_beginning_is_kept() -> None:
+    assert no_data(SPEED, "x" * 999).why == "x" * 512
+
+
 def test_a_breach_is_dated_by_the_start_of_its_run() -> None:
     found = judged(TWO, [0.5, 0.9, 0.9, 0.9, 0.9])
     assert found.onset == T + HOUR - 3 * STEP
