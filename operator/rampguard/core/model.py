@@ -442,7 +442,7 @@ class State:
     outbox: Outbox = ()
     delivered: int = 0  # notices, each to one channel
     unheard: tuple[str, ...] = ()  # notices that were given up, the latest
-    announced: tuple[str, ...] = ()  # RampPlanned by its key, as each channel got it last
+    announced: tuple[str, ...] = ()  # keys of RampPlanned, each with a channel that got it
     timeline: tuple[Line, ...] = ()
     conditions: tuple[Condition, ...] = ()
     observed_generation: int = -1

@@ -122,7 +122,7 @@ def take_deliveries(plan: Plan, state: State, seen: Observation) -> tuple[State,
             continue
         if not told.failed:
             state = replace(state, delivered=state.delivered + 1)
-            state = replace(state, announced=_heard(state, told))
+            state = replace(state, announced=_heard(plan, state, told))
         elif told.channel not in _failing(state):
             text = f"{told.channel} does not take notices: {told.failed}; it is tried again"
             key = (told.channel, told.key)
@@ -134,12 +134,13 @@ def take_deliveries(plan: Plan, state: State, seen: Observation) -> tuple[State,
     return state, (*notes, *lost)
 
 
-def _heard(state: State, told: Delivery) -> tuple[str, ...]:
-    """Return which plan each channel got last: who got another one since is to be told again."""
-    if not told.key.startswith(Kind.RAMP_PLANNED):
+def _heard(plan: Plan, state: State, told: Delivery) -> tuple[str, ...]:
+    """Return who got the plan as it is now; who got another one since is to be told it again."""
+    key, one = _planned(plan).key, _to(told.key, told.channel)
+    if told.key != key:
         return state.announced
-    others = (one for one in state.announced if not one.endswith(_to("", told.channel)))
-    return (*others, _to(told.key, told.channel))
+    others = (other for other in state.announced if other.startswith(key) and other != one)
+    return (*others, one)
 
 
 def is_announcing(plan: Plan, state: State, seen: Observation) -> bool:

@@ -251,15 +251,3 @@ def test_who_got_another_plan_since_is_told_the_first_one_again() -> None:
     assert back.state.outbox[-1].notice.key == answers(first)[0].key
     again = decide(first, back.state, about_to_start(deliveries=answers(first)))
     assert unannounced(first, again.state) == ()
-
-
-def test_another_plan_that_arrives_late_is_what_a_channel_heard_last() -> None:
-    window = {"window": Window(not_before=T + DAY)}
-    first, second = required(**window), required(owner="@noa", **window)
-    state = after(first, *answers(first)).state
-    state = decide(second, state, about_to_start()).state
-    late = tuple(one for one in answers(second) if one.channel == "mail")
-    back = decide(first, state, about_to_start(deliveries=late)).state
-    assert unannounced(first, back) == ("mail",)
-    letter = back.outbox[-1]
-    assert (letter.notice.key, letter.to[0].channel) == (answers(first)[0].key, "mail")
