@@ -89,7 +89,7 @@ bars: $(STAMP) ## Simulate the guardrails (what is not measured yet: an hour or 
 	$(PY) -m benchmarks.guardrails run --full
 	$(PY) -m benchmarks.guardrails docs
 
-mutants: $(STAMP) ## Let mutants of core/ meet its tests (half an hour; ASK="--module plan" for one)
+mutants: $(STAMP) ## Let mutants of core/ meet its tests (what is settled is not met again; ASK="--module plan")
 	$(PY) tests/mutants/run.py $(ASK)
 
 clean: ## Remove all that the verbs made here; the lab and its cache stay
