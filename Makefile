@@ -89,8 +89,8 @@ bars: $(STAMP) ## Simulate the guardrails (what is not measured yet: an hour or 
 	$(PY) -m benchmarks.guardrails run --full
 	$(PY) -m benchmarks.guardrails docs
 
-mutants: $(STAMP) ## Let mutants of core/ meet its tests (what is settled is not met again; ASK="--module plan")
-	$(PY) tests/mutants/run.py $(ASK)
+mutants: $(STAMP) ## Let mutants of core/ meet its tests, but what is settled (ASK="--module plan" for one)
+	PYTHONPATH=tests $(PY) -m mutants.run $(ASK)
 
 clean: ## Remove all that the verbs made here; the lab and its cache stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \

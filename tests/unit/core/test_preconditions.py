@@ -11,7 +11,6 @@ from rampguard.core.decide import decide
 from rampguard.core.model import (
     Applying,
     Condition,
-    Decision,
     Ended,
     Observation,
     Outcome,
@@ -27,13 +26,36 @@ from rampguard.core.preconditions import unmet
 from rampguard.core.reasons import Reason
 from rampguard.core.require import (
     Answer,
-    Incidents,
-    Override,
-    Precursor,
     Require,
     Required,
-    SmokeTest,
     Window,
+)
+from require_scenes import (
+    ALERTS,
+    ALL,
+    CALM,
+    END,
+    ENDED,
+    FIRES,
+    FROM_9,
+    GONE,
+    INCIDENT,
+    LATE,
+    LINKS,
+    MISSING,
+    NOW,
+    OPEN,
+    OVERRIDDEN,
+    OVERRIDE,
+    PASSED,
+    SEV1,
+    STRICT,
+    VAGUE,
+    WIKI,
+    asked,
+    found,
+    smoke,
+    soak,
 )
 from scenes import (
     DAY,
@@ -50,48 +72,7 @@ from scenes import (
     stage_of,
     state,
     told,
-    watch,
 )
-
-NOW = before().now
-SEV1 = 'severity="sev1"'
-WIKI = "https://wiki.example.com/"
-TEST = SmokeTest(ramp="tree-10", max_age=14 * DAY)
-ALL = Require(smoke_test=TEST, no_firing_alerts=SEV1, no_open_incidents=Incidents(check="pager"))
-LINKS = Require(
-    smoke_test=SmokeTest(evidence=f"{WIKI}test"),
-    no_open_incidents=Incidents(evidence=f"{WIKI}none"),
-)
-PASSED = Precursor(
-    env="ROLLOUT",
-    to=10,
-    phase="Completed",
-    ended_at=NOW - DAY,
-    watched=True,
-    soaked=HOUR,
-    conclusive=True,
-    because="passed",
-)
-ENDED = Precursor(env="ROLLOUT", to=10, phase="Completed", ended_at=NOW - DAY)
-CALM = Required(smoke_test=PASSED, alerts=(), incidents=Answer(200))
-OVERRIDE = Override("@mia", "alert X is known, INC-12")
-STRICT = replace(ALL, smoke_test=replace(TEST, conclusive=True))
-FROM_9 = Window(not_before=NOW, not_after=NOW + 6 * HOUR)
-MISSING, VAGUE = Reason.SMOKE_TEST_MISSING, Reason.SMOKE_TEST_INCONCLUSIVE
-ALERTS, INCIDENT, LATE = Reason.ALERTS_FIRING, Reason.INCIDENT_OPEN, Reason.OUTSIDE_WINDOW
-
-
-def asked(require: Require | None = ALL, **more: object) -> Plan:
-    return plan(require=require, **more)
-
-
-def found(**facts: object) -> Observation:
-    return before(required=replace(CALM, **facts))
-
-
-def smoke(**facts: object) -> Observation:
-    return found(smoke_test=replace(PASSED, **facts))
-
 
 # --- the arrows ---------------------------------------------------------------------------------
 
@@ -194,34 +175,7 @@ def test_where_a_ramp_that_waits_goes(
         assert decision.look_again_in == 30 * SECOND
 
 
-END = DAY + MINUTE
 STEPPED = {"steps": (25,)}
-
-
-def soak(
-    require: Require | None = ALL,
-    *,
-    after: timedelta = END,
-    share: Verdict = Verdict.WITHIN_TOLERANCE,
-    required: Required | None = CALM,
-    was: State | None = None,
-    **more: object,
-) -> Decision:
-    """Look at a soak after some time; required: what is seen of the preconditions."""
-    return watch(
-        look(after, share),
-        of=asked(require, **more),
-        was=was,
-        required=required,
-        both=pair(25 if "steps" in more else 50),
-        after=after + 15 * SECOND,
-    )
-
-
-FIRES = replace(CALM, alerts=("Down",))
-OPEN = replace(CALM, incidents=Answer(503, "INC-7"))
-GONE = replace(CALM, smoke_test="there is no ramp")
-OVERRIDDEN = replace(ALL, override=OVERRIDE)
 DONE = Reason.COMPLETED
 
 SOAKS: dict[str, tuple[dict, type[Stage], Reason]] = {
@@ -473,95 +427,3 @@ def test_a_held_soak_ends_by_itself_once_all_holds() -> None:
     assert isinstance(over.state.stage, Ended)
     assert over.state.stage.outcome is Outcome.COMPLETED
     assert "held: alerts with" in held.because.message
-
-
-# --- what is kept of what people vouch for --------------------------------------------------------
-
-KEPT = "AlertsFiring overridden by @mia: alert X is known, INC-12"
-
-
-def test_links_and_overrides_are_kept_at_the_start() -> None:
-    require = replace(LINKS, no_firing_alerts=SEV1, override=OVERRIDE)
-    decision = decide(asked(require), State(), before(required=Required(alerts=("Down",))))
-    links = (f"smoke test: {WIKI}test", f"no open incident: {WIKI}none")
-    assert decision.state.vouched == (*links, KEPT)
-    (one,) = told(decision, Reason.OVERRIDDEN)
-    assert one.warning
-    assert one.message == f"{KEPT} (alerts with {SEV1} fire: Down)"
-
-
-def test_each_thing_that_is_overridden_has_its_line_once() -> None:
-    twice = asked(replace(STRICT, override=OVERRIDE))
-    saw = smoke(breached=True, conclusive=False)
-    decision = decide(twice, State(), saw)
-    assert decision.state.vouched == (
-        "SmokeTestMissing overridden by @mia: alert X is known, INC-12",
-        "SmokeTestInconclusive overridden by @mia: alert X is known, INC-12",
-    )
-    assert len(told(decision, Reason.OVERRIDDEN)) == 2
-
-
-def test_what_breaks_beside_an_override_is_overridden_too() -> None:
-    first = soak(OVERRIDDEN, after=HOUR, required=FIRES)
-    both = replace(FIRES, incidents=Answer(500))
-    again = soak(OVERRIDDEN, after=HOUR + MINUTE, required=both, was=first.state)
-    assert again.state.vouched == (KEPT, KEPT.replace("AlertsFiring", "IncidentOpen"))
-    (one,) = told(again, Reason.OVERRIDDEN)
-    assert one.message.startswith("IncidentOpen")
-
-
-def test_another_reason_is_another_override() -> None:
-    first = soak(OVERRIDDEN, after=HOUR, required=FIRES)
-    other = replace(ALL, override=Override("@ada", "still known"))
-    again = soak(other, after=HOUR + MINUTE, required=FIRES, was=first.state)
-    assert again.state.vouched == (KEPT, "AlertsFiring overridden by @ada: still known")
-
-
-def test_of_very_many_overrides_the_first_are_kept_and_each_is_told() -> None:
-    was, said = state(soaking()), 0
-    for number in range(20):
-        of = replace(ALL, override=Override("@mia", f"INC-{number}"))
-        for _ in range(2):
-            decision = soak(of, after=HOUR + number * MINUTE, required=FIRES, was=was)
-            was, said = decision.state, said + len(told(decision, Reason.OVERRIDDEN))
-    assert said == 20
-    assert len(was.vouched) == 10
-    assert was.vouched[-1] == "AlertsFiring overridden by @mia: INC-9"
-
-
-def test_an_override_that_was_not_needed_is_not_kept() -> None:
-    decision = decide(asked(OVERRIDDEN), State(), found())
-    assert decision.state.vouched == ()
-    assert told(decision, Reason.OVERRIDDEN) == ()
-
-
-def test_without_requirements_nothing_is_kept() -> None:
-    assert decide(plan(), State(), before()).state.vouched == ()
-
-
-def test_an_override_in_a_soak_is_kept_and_told_once() -> None:
-    held = soak(after=HOUR, required=FIRES)
-    first = soak(OVERRIDDEN, after=HOUR + MINUTE, required=FIRES, was=held.state)
-    again = soak(OVERRIDDEN, after=HOUR + 2 * MINUTE, required=FIRES, was=first.state)
-    assert (len(told(first, Reason.OVERRIDDEN)), told(again, Reason.OVERRIDDEN)) == (1, ())
-    assert again.state.vouched == (KEPT,)
-
-
-def test_what_a_soak_looks_at_no_more_needs_no_override() -> None:
-    decision = soak(OVERRIDDEN, after=HOUR, required=GONE)
-    assert (told(decision, Reason.OVERRIDDEN), decision.state.vouched) == ((), ())
-
-
-def test_a_finding_keeps_what_was_vouched_for_until_then() -> None:
-    was = state(soaking(), vouched=("smoke test: x",))
-    decision = soak(OVERRIDDEN, after=HOUR, required=FIRES, was=was)
-    assert [f.vouched for f in decision.state.findings] == [1]
-    later = soak(OVERRIDDEN, after=6 * HOUR, required=FIRES, was=decision.state)
-    assert later.state.findings[-1].vouched == 2
-    assert later.state.vouched == ("smoke test: x", KEPT)
-
-
-def test_a_breach_keeps_it_too() -> None:
-    was = state(soaking(), vouched=("smoke test: x",))
-    decision = soak(after=10 * MINUTE, share=Verdict.BREACHED, was=was)
-    assert [f.vouched for f in decision.state.findings] == [1]
