@@ -158,10 +158,10 @@ def _in_place(mutant: Mutant, change: Callable[[], None], near: frozenset[str]) 
         change()
     except NoProgramError:
         return pytest.ExitCode.TESTS_FAILED
-    own = f"test_{mutant.module.rpartition('.')[2]}.py"
+    own = _own_file(mutant)
     order = sorted(
         (number for number, item in enumerate(ITEMS) if item.nodeid in near),
-        key=lambda n: (-KILLS[n], ITEMS[n].path.name != own, _cost(n)),
+        key=lambda n: (-KILLS[n], _file(ITEMS[n].nodeid) != own, _cost(n)),
     )
     return _pass(order)
 
@@ -175,7 +175,7 @@ def _plain(found: object) -> FunctionType:
 
 
 def _pass(order: Sequence[int]) -> int:
-    for number, following in zip(order, [*order[1:], None], strict=True):
+    for number, following in zip(order, [*order, None][1:], strict=True):
         item, after = ITEMS[number], None if following is None else ITEMS[following]
         signal.setitimer(signal.ITIMER_PROF, 1 + 5 * _cost(number))  # its signal ends us
         told = runtestprotocol(item, log=False, nextitem=after)
@@ -194,9 +194,7 @@ def _imported_anew(mutant: Mutant, near: frozenset[str]) -> int:
         del sys.modules[name]
     sys.meta_path.insert(0, Mutated(mutant.module, mutant.text))
     import_module(f"rampguard.core.{mutant.module}")
-    files = sorted({test.partition("::")[0] for test in near})
-    own = f"{TESTS}/test_{mutant.module.rpartition('.')[2]}.py"
-    files.sort(key=own.__ne__)
+    files = sorted(set(map(_file, near)), key=_own_file(mutant).__ne__)
     return pytest.main([*QUIET, "-x", *files], plugins=[Only(near)])
 
 
@@ -262,12 +260,22 @@ def _tests_by_line(data: CoverageData, file: str) -> dict[int, frozenset[str]]:
 
 
 def reaching(mutant: Mutant) -> frozenset[str]:
-    """Return the tests that run the mutated function; of what is none: that run the module."""
+    """Return the tests that run the mutated function; of what is none: of its module."""
     lines = reach().get(mutant.module, {})
-    spans = (span for span in _bodies(mutant.module) if mutant.line in span)
-    near = frozenset[str]().union(*(lines.get(line, ()) for line in next(spans, lines)))
-    quick = frozenset(test for test in near if test.partition("::")[0] not in SIMULATED)
+    span = next((span for span in _bodies(mutant.module) if mutant.line in span), None)
+    near = frozenset[str]().union(*(lines.get(line, ()) for line in span or lines))
+    if span is None:
+        near |= {test for test in durations() if _file(test) == _own_file(mutant)}
+    quick = frozenset(test for test in near if _file(test) not in SIMULATED)
     return quick if quick and mutant.module not in SIMULATOR else near
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def _own_file(mutant: Mutant) -> str:
+    return f"{TESTS}/test_{mutant.module.rpartition('.')[2]}.py"
 
 
 def _function(mutant: Mutant) -> str:

@@ -136,11 +136,11 @@ def take_deliveries(plan: Plan, state: State, seen: Observation) -> tuple[State,
 
 def _heard(plan: Plan, state: State, told: Delivery) -> tuple[str, ...]:
     """Return who got the plan as it is now; who got another one since is to be told it again."""
-    key, one = _planned(plan).key, _to(told.key, told.channel)
+    key = _planned(plan).key
     if told.key != key:
         return state.announced
-    others = (other for other in state.announced if other.startswith(key) and other != one)
-    return (*others, one)
+    others = (one for one in state.announced if one.startswith(key))
+    return (*others, _to(key, told.channel))
 
 
 def is_announcing(plan: Plan, state: State, seen: Observation) -> bool:

@@ -544,3 +544,10 @@ def test_pods_that_are_lost_without_a_change_ask_nobody() -> None:
     decision = go(HOUR, was=begun(), both=gone)
     assert names(decision) == []
     assert stage_of(decision).changed_at is None
+
+
+def test_the_answer_to_another_question_is_no_new_baseline() -> None:
+    was = replace(begun(), gates=(gate("step-2"),))
+    decision = go(2 * HOUR, *BOTH, was=was, our=replace_approve("step-2"))
+    assert names(decision) == []
+    assert stage_of(decision).rebased is None
