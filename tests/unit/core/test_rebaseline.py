@@ -547,7 +547,9 @@ def test_pods_that_are_lost_without_a_change_ask_nobody() -> None:
 
 
 def test_the_answer_to_another_question_is_no_new_baseline() -> None:
-    was = replace(begun(), gates=(gate("step-2"),))
-    decision = go(2 * HOUR, *BOTH, was=was, our=replace_approve("step-2"))
-    assert names(decision) == []
+    was = held()
+    was = replace(was, gates=(*was.gates, gate("step-2")))
+    decision = go(2 * HOUR, was=was, our=replace_approve("step-2"), both=CHANGED)
+    assert decision.state.approved == ("step-2",)
+    assert names(decision) == ["rebaseline"]
     assert stage_of(decision).rebased is None
