@@ -15,6 +15,7 @@ from importlib import import_module
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
@@ -25,7 +26,7 @@ from mutants.making import CORE, OPERATOR, ROOT, Mutant, modules, source
 
 TESTS = "tests/unit/core"
 BUILD = ROOT / "build" / "mutants"
-REACH, REACHED_BY, DURATIONS = (BUILD / n for n in ("reach", "reached_by", "durations.json"))
+FILES: list[str] = []  # the only test files that mutants meet; none: all
 QUIET = ("-q", "-s", "--tb=no", "--assert=plain", "-p", "no:cacheprovider")
 CPU_SECONDS, MEMORY = 60, 2 << 30  # of a child: three times what all tests need
 ITEMS: list[pytest.Item] = []  # what pytest collected: children inherit it
@@ -215,32 +216,42 @@ class Timed:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
 
     def pytest_sessionfinish(self) -> None:
-        DURATIONS.write_text(json.dumps(self.seconds), encoding="utf-8")
+        _kept("durations.json").write_text(json.dumps(self.seconds), encoding="utf-8")
 
 
 @cache
 def durations() -> dict[str, float]:
     """Return the seconds that each test takes, with coverage measured: more than it needs."""
-    told: dict[str, float] = json.loads(DURATIONS.read_text(encoding="utf-8"))
+    told: dict[str, float] = json.loads(_kept("durations.json").read_text(encoding="utf-8"))
     return told
 
 
 @cache
 def reach() -> dict[str, dict[int, frozenset[str]]]:
     """Return for each line of each module the tests that run it; all must pass."""
-    now = _state_of_all()
-    if not REACHED_BY.exists() or REACHED_BY.read_text(encoding="utf-8") != now:
-        os.environ["COVERAGE_FILE"] = str(REACH)
+    now, reached_by = _state_of_all(), _kept("reached_by")
+    if not reached_by.exists() or reached_by.read_text(encoding="utf-8") != now:
+        os.environ["COVERAGE_FILE"] = str(_kept("reach"))
         cov = ("--cov=rampguard.core", "--cov-context=test", "--cov-report=")
-        tests = partial(pytest.main, [*QUIET, *cov, TESTS], plugins=[Timed()])
-        if code := in_child(tests, 10 * CPU_SECONDS):
-            sys.exit(f"the tests must pass before mutants meet them: {TESTS} ended with {code}")
-        REACHED_BY.write_text(now, encoding="utf-8")
-    data = CoverageData(str(REACH))
+        timed = partial(pytest.main, [*QUIET, *cov, *tests()], plugins=[Timed()])
+        if code := in_child(timed, 10 * CPU_SECONDS):
+            sys.exit(f"the tests must pass before mutants meet them: they ended with {code}")
+        reached_by.write_text(now, encoding="utf-8")
+    data = CoverageData(str(_kept("reach")))
     data.read()
     names = {str(path): name for name, path in modules().items()}
     known = (file for file in data.measured_files() if file in names)
     return {names[file]: _tests_by_line(data, file) for file in known}
+
+
+def tests() -> list[str]:
+    """Return where the tests are that mutants meet."""
+    return FILES or [TESTS]
+
+
+def _kept(name: str) -> Path:
+    """Return where something that we know of these tests is kept."""
+    return BUILD / (f"{name}-of-some" if FILES else name)
 
 
 def _state_of_all() -> str:
@@ -248,7 +259,8 @@ def _state_of_all() -> str:
     files = sorted(
         (*OPERATOR.rglob("*.py"), *(ROOT / "tests").glob("*.py"), *(ROOT / TESTS).glob("*.py"))
     )
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    texts = (*(file.read_bytes() for file in files), *(name.encode() for name in FILES))
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
 
 
 def _tests_by_line(data: CoverageData, file: str) -> dict[int, frozenset[str]]:

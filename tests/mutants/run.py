@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from mutants.making import OPERATOR, ROOT, Argument, Mutant, arguments, modules, mutants, source
-from mutants.meeting import BUILD, ITEMS, QUIET, TESTS, control, meet, reach
+from mutants.meeting import BUILD, FILES, ITEMS, QUIET, control, meet, reach, tests
 
 RESULTS = BUILD / "results.jsonl"
 SETTLED = Path(__file__).parent / "settled.json"
@@ -60,8 +60,9 @@ def run(todo: Sequence[Mutant], workers: int) -> None:
         multiprocessing.get_context("fork").Pool(workers) as pool,
     ):
         for count, (mutant, survived) in enumerate(pool.imap_unordered(meet, todo), 1):
-            results.write(json.dumps(asdict(mutant) | {"survived": survived}) + "\n")
-            results.flush()
+            if not (survived and FILES):  # some tests may kill a mutant: only all let it live
+                results.write(json.dumps(asdict(mutant) | {"survived": survived}) + "\n")
+                results.flush()
             survivors += survived
             if sys.stdout.isatty() or count % 100 == 0 or count == len(todo):
                 each = (time.monotonic() - began) / count
@@ -187,11 +188,17 @@ def main() -> int:
     parser.add_argument(
         "--module", action="append", choices=[*modules()], help="only this; repeatable"
     )
+    parser.add_argument(
+        "--tests", action="append", metavar="FILE", help="meet these alone, to kill; repeatable"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--fresh", action="store_true", help="forget all results first")
     parser.add_argument("--report", action="store_true", help="run nothing, print what is known")
     asked = parser.parse_args()
     os.chdir(ROOT)
+    FILES.extend(asked.tests or ())
+    if missing := [name for name in FILES if not Path(name.partition("::")[0]).is_file()]:
+        parser.error(f"no such file of tests: {', '.join(missing)}")
     sys.path.insert(0, str(OPERATOR))
     os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": ",".join(PLUGINS)}
     for plugin in PLUGINS:
@@ -203,7 +210,7 @@ def main() -> int:
     every = {module: list(mutants(module)) for module in asked.module or modules()}
     if not asked.report and (todo := open_ones(every)):
         reach()
-        pytest.main([*QUIET, TESTS], plugins=[Loop(todo, asked.workers)])
+        pytest.main([*QUIET, *tests()], plugins=[Loop(todo, asked.workers)])
     return min(report(every), 1)
 
 
