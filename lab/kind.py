@@ -3,7 +3,7 @@
 import json
 
 from lab import needs
-from lab.places import BIN, CACHE, CONTEXT, NAME, PORTS
+from lab.places import BIN, CACHE, CONTEXT, NAME, NODE, PORTS
 from lab.steps import LabError, ask, run, say
 
 CREATE = 120  # seconds for the node to be ready
@@ -39,9 +39,8 @@ def delete() -> None:
 
 def load(image: str) -> None:
     """Bring an image into the node, where it is not there already."""
-    node = f"{NAME}-control-plane"
     named = image if "/" in image else f"library/{image}"
-    held = ask("docker", "exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q") or ""
+    held = ask("docker", "exec", NODE, "ctr", "-n", "k8s.io", "images", "ls", "-q") or ""
     if f"docker.io/{named}" not in held.split():
         run("kind", "load", "docker-image", image, "--name", NAME, log="kind")
 
@@ -65,7 +64,7 @@ def kubectl(*arguments: str, limit: float = 120) -> str | None:
 
 def _wake() -> None:
     """Start the node again where the machine was started again, and use its context."""
-    ask("docker", "start", f"{NAME}-control-plane")
+    ask("docker", "start", NODE)
     run("kind", "export", "kubeconfig", "--name", NAME, log="kind")
 
 

@@ -21,6 +21,7 @@ SUITE = "bookworm"  # of Debian, for everything that is made from packages
 
 NAME = os.environ.get("LAB_NAME", "rampguard")
 CONTEXT = f"kind-{NAME}"
+NODE = f"{NAME}-control-plane"
 OFFSET = int(os.environ.get("LAB_PORT_OFFSET", "0"))
 PORTS = {  # on 127.0.0.1: what answers, and the NodePort that it leads to
     "Prometheus": (30090 + OFFSET, 30090),

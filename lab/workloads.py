@@ -6,11 +6,12 @@ import yaml
 
 from lab.images import Images
 from lab.kind import kubectl
-from lab.places import CACHE, CONTEXT, HERE, NAME, ROOT
+from lab.places import CACHE, CONTEXT, HERE, NAME, NODE, ROOT
 from lab.steps import LabError, run
 
 APPLIED = "lab.rampguard.dev/applied"  # on a namespace: what was applied there
 EXAMPLE = ROOT / "examples" / "skill-tree" / "k8s"
+RECORDS = "/var/lib/rampguard-records"  # of the node
 READY = "180s"
 
 
@@ -37,7 +38,11 @@ def example(images: Images) -> None:
 
 
 def operator(images: Images) -> None:
-    """Install the operator by its chart."""
+    """Install the operator by its chart, with a folder of the node for its records."""
+    run("docker", "exec", NODE, "mkdir", "-p", RECORDS, log="records")
+    told = (HERE / "cluster" / "records.yaml").read_text()
+    told = told.replace("RECORDS_FOLDER", RECORDS).replace("NODE_NAME", NODE)
+    _apply("rampguard-system", told)
     repository, _, tag = images.operator.partition(":")
     try:
         _helm(repository, tag)

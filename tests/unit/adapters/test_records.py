@@ -106,6 +106,24 @@ async def test_a_whole_ramp_is_one_file_that_gzip_reads(folder, told):
     assert gzip.decompress((folder / NAME).read_bytes()).count(b"\n") == len(kept) + 1
 
 
+def test_an_operator_that_is_followed_before_it_ends_spoils_nothing(folder, told):
+    first, second = recorder(Place(str(folder)), told), recorder(Place(str(folder)), told)
+    for writer, some in (
+        (first, KEPT[:3]),
+        (second, KEPT[3:5]),
+        (first, KEPT[5:6]),
+        (second, KEPT[6:]),
+    ):
+        for each in some:
+            writer.append(REF, UID, each)
+        wait(writer)
+    first.close()
+    second.close()
+    assert records_in((folder / NAME).read_bytes()) == KEPT
+    assert gzip.decompress((folder / NAME).read_bytes())
+    assert (told.dropped, told.lines) == (0, [])
+
+
 def test_another_process_opens_a_member_of_its_own(folder, told):
     for part in (KEPT[:3], KEPT[3:]):
         record(Place(str(folder)), told, part)
@@ -361,10 +379,9 @@ def test_a_folder_that_somebody_empties_is_made_again(folder, told):
     writer.write(REF, UID, KEPT[0], lost=0)
     (folder / NAME).unlink()
     folder.rmdir()
-    with pytest.raises(NotWritten):
-        writer.write(REF, UID, KEPT[1], lost=0)
-    writer.write(REF, UID, KEPT[2], lost=1)
-    assert records_in((folder / NAME).read_bytes()) == KEPT[2:3]
+    for each in KEPT[1:3]:
+        writer.write(REF, UID, each, lost=0)
+    assert records_in((folder / NAME).read_bytes()) == KEPT[1:3]
 
 
 def test_a_record_that_cannot_be_written_costs_itself(folder, told):
@@ -386,6 +403,17 @@ def test_elsewhere_parts_are_written(bucket, told):
     raw = b"".join(ours.blocks(NAME) or ())
     assert records_in(raw) == KEPT
     ours.close()
+
+
+def test_two_operators_write_no_part_over_another(bucket, told):
+    first, second = recorder(bucket, told), recorder(bucket, told)
+    for writer, some in ((first, KEPT[:2]), (second, KEPT[2:4])):
+        for each in some:
+            writer.append(REF, UID, each)
+    first.close()
+    second.close()
+    stored = [raw for name in bucket.sizes() for raw in bucket.blocks(name)]
+    assert records_in(b"".join(stored)) == KEPT[:4]
 
 
 def test_a_part_is_written_at_the_end_of_a_ramp_and_when_it_is_old_enough(bucket):

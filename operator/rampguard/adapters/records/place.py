@@ -61,6 +61,11 @@ class Place:
         }
         return {name: found[name] for name in sorted(found) if stem_in(name)}
 
+    def size(self, name: str) -> int:
+        """Return the bytes of a file in a folder; 0: there is none."""
+        path = Path(self._path(name))
+        return path.stat().st_size if path.exists() else 0
+
     def modified(self, name: str) -> datetime:
         """Return when a file was last written."""
         at: datetime = self._fs.modified(self._path(name))

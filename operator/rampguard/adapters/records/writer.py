@@ -89,7 +89,7 @@ class Writer:
 
     def _threaded(self, stem: str, ref: Ref, uid: str, record: Record) -> tuple[_Reel, bytes]:
         """Return the reel of a ramp, and what opens its member."""
-        if reel := self._reels.pop(stem, None):
+        if (reel := self._reels.pop(stem, None)) and self._is_as_we_left_it(stem):
             return reel, b""
         name, sizes = stem + ENDING, self._listed()
         if self._place.appends and name in sizes and name not in self._whole:
@@ -100,7 +100,22 @@ class Writer:
         return reel, reel.member.add(reel.tape.head)
 
     def _end(self, stem: str, now: datetime) -> None:
-        self._put(stem, self._reels.pop(stem), b"", now, last=True)
+        reel = self._reels.pop(stem)
+        try:
+            ours = self._is_as_we_left_it(stem)
+        except Exception as error:
+            raise self._forgotten(stem, reel.waiting) from error
+        if ours:
+            self._put(stem, reel, b"", now, last=True)
+
+    def _is_as_we_left_it(self, stem: str) -> bool:
+        """Say whether a member can go on: an operator that came to follow us may have ended it."""
+        name = stem + ENDING
+        if not self._place.appends or self._place.size(name) == self._listed().get(name):
+            return True
+        self._sizes = None
+        self._whole.discard(name)
+        return False
 
     def _put(self, stem: str, reel: _Reel, raw: bytes, now: datetime, *, last: bool) -> None:
         """Write, or let wait; the reel goes back only once that is done."""
@@ -123,6 +138,8 @@ class Writer:
 
     def _flush(self, stem: str, reel: _Reel, now: datetime, *, last: bool) -> None:
         raw, reel.unwritten = reel.unwritten, b""
+        if not self._place.appends:
+            self._sizes = None  # whoever follows us may have written the next part already
         self._make_room(len(raw), stem, now)
         sizes = self._listed()
         name = self._file(stem)
