@@ -93,20 +93,23 @@ def meet(mutant: Mutant) -> tuple[Mutant, bool]:
     """Let a mutant meet the tests that reach it; tell whether it survives all of them.
 
     The code of its function, or the value of its constant, is exchanged in what the parent has
-    imported; what is neither is imported anew, and its tests with it. Tables that a test file
-    computes while it is imported stay as they were: they kill nothing.
+    imported. What is neither, and what survives that, is imported anew, and its tests with it:
+    they may have computed a table while they were imported.
     """
     near, inner = reaching(mutant), _function(mutant)
-    if inner:
-        change = partial(_exchange_code, mutant, inner)
-    elif _is_constant(mutant):
-        change = partial(_exchange_constants, mutant)
-    else:
-        return mutant, in_child(partial(_imported_anew, mutant, near)) in UNHARMED
+    if not (inner or _is_constant(mutant)):
+        return mutant, _survives_anew(mutant, near)
+    change = (
+        partial(_exchange_code, mutant, inner) if inner else partial(_exchange_constants, mutant)
+    )
     came = in_child(partial(_in_place, mutant, change, near))
     if came == pytest.ExitCode.INTERNAL_ERROR:
         raise RuntimeError(f"cannot be made: {mutant}")
-    return mutant, came in UNHARMED
+    return mutant, came in UNHARMED and (bool(FILES) or _survives_anew(mutant, near))
+
+
+def _survives_anew(mutant: Mutant, near: frozenset[str]) -> bool:
+    return in_child(partial(_imported_anew, mutant, near)) in UNHARMED
 
 
 def control() -> int:
@@ -126,6 +129,15 @@ def _exchange_code(mutant: Mutant, name: str) -> None:
         )
         found = inspect.getattr_static(found, part)
     _plain(found).__code__ = code
+    _forget()
+
+
+def _forget() -> None:
+    """Let nothing stand that a mutated function, or one that calls it, told before."""
+    for name in [name for name in sys.modules if _is_ours(name)]:
+        for one in vars(sys.modules[name]).values():
+            if callable(forget := getattr(one, "cache_clear", None)):
+                forget()
 
 
 def _exchange_constants(mutant: Mutant) -> None:
@@ -142,6 +154,7 @@ def _exchange_constants(mutant: Mutant) -> None:
         for module in [sys.modules[one] for one in sys.modules if _is_ours(one)]:
             if vars(module).get(name) is before[name]:
                 setattr(module, name, space[name])
+    _forget()
 
 
 def _spans(node: ast.stmt, line: int) -> bool:

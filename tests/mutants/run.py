@@ -189,7 +189,10 @@ def main() -> int:
         "--module", action="append", choices=[*modules()], help="only this; repeatable"
     )
     parser.add_argument(
-        "--tests", action="append", metavar="FILE", help="meet these alone, to kill; repeatable"
+        "--tests",
+        action="append",
+        metavar="FILE",
+        help="meet these alone, in place, to kill; repeatable",
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--fresh", action="store_true", help="forget all results first")
