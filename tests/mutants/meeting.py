@@ -220,10 +220,13 @@ def _is_ours(name: str) -> bool:
 
 
 class Timed:
-    """Writes down how long each test takes."""
+    """Writes down how long each test takes, and lets each run what is cached anew."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+
+    def pytest_runtest_setup(self) -> None:
+        _forget()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration

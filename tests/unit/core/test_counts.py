@@ -14,16 +14,19 @@ from rampguard.core.statistics import (
     detectable_shift,
     detectable_two_sample,
     information,
+    information_counts,
+    log_e_binomial,
     log_e_counts,
+    log_e_two_sample,
+    logit,
     matched,
     ratio_interval,
     share_interval,
     two_sample_difference,
     two_sample_ratio,
 )
-from rampguard.core.statistics.killswitch import LOOKS, SPAN
 from rampguard.core.statistics.odds import kullback, weighted_log
-from rampguard.core.statistics.overdispersion import ASSUMED, of_chance, of_history
+from rampguard.core.statistics.overdispersion import of_chance, of_counts, of_history
 
 ANY = Interval(0.0, math.inf)
 LITTLE = Demand(null=0.5, margin=0.5)
@@ -46,6 +49,8 @@ def test_one_unit_can_be_compared() -> None:
     assert ratio_interval(Arm(3, 1), Arm(60, 90), 0.01).high < math.inf
     assert ratio_interval(Arm(60, 90), Arm(3, 1), 0.01).high < math.inf
     assert log_e_counts(Arm(40, 1), Arm(60, 90), 1.0, 1) > 0
+    assert information_counts(Arm(40, 1), Arm(60, 90), 1.0) > 0
+    assert information_counts(Arm(60, 90), Arm(40, 1), 1.0) > 0
     assert two_sample_difference(Arm(1, 1), Arm(0, 900), 0.001, 0.9).low > -1
     assert two_sample_difference(Arm(0, 900), Arm(1, 1), 0.999, 0.9).high < 1
 
@@ -86,7 +91,24 @@ def test_what_cannot_happen_weighs_as_never() -> None:
     assert weighted_log(2.0, 0.0) == -math.inf
     assert weighted_log(0.0, 0.0) == 0.0
     assert weighted_log(2.0, -0.5) == -math.inf
-    assert kullback(0.3, 0.3 + 1e-17) == 0.0
+
+
+def test_no_divergence_is_negative_however_it_rounds() -> None:
+    assert kullback(0.001, math.nextafter(0.001, 1)) == 0.0
+    assert information(2.0, 70.0, logit(2 / 72)) == 0.0
+
+
+def test_what_lies_on_the_limit_is_no_evidence_however_it_was_worked_out() -> None:
+    assert log_e_binomial(300 + 1e-10, 700 - 1e-10, logit(0.3), 1) == -math.inf
+    assert log_e_binomial(300 + 1e-8, 700 - 1e-8, logit(0.3), 1) > -math.inf
+
+
+def test_a_rate_that_is_none_cannot_fall() -> None:
+    nothing = Hypothesis(side=-1, guess=0.0)
+    assert log_e_two_sample(Arm(0, 9), Arm(5, 9), nothing) == -math.inf
+    assert (
+        log_e_two_sample(Arm(0, math.inf), Arm(5, 9), Hypothesis(side=-1, guess=0.5)) == -math.inf
+    )
 
 
 def test_units_that_had_nothing_expect_nothing() -> None:
@@ -96,6 +118,29 @@ def test_units_that_had_nothing_expect_nothing() -> None:
     assert of_history([Arm(0, 5)]) == ()
     assert of_chance([Arm(0, 5)]) == ()
     assert [one.variance for one in of_chance([Arm(1, 2)])] == [0.5]
+
+
+def test_batches_with_one_common_ratio_are_as_expected() -> None:
+    batches = [
+        Pair(Arm(10, 100), Arm(20, 100)),
+        Pair(Arm(90, 900), Arm(4, 20)),
+        Pair(Arm(1, 10), Arm(60, 300)),
+    ]
+    told = of_counts(batches)
+    assert [one.expected for one in told] == pytest.approx([10, 90, 1])
+    assert [one.found for one in told] == [10, 90, 1]
+    assert told[0].variance == pytest.approx(30 * (1 / 3) * (2 / 3))
+
+
+def test_only_batches_with_units_in_both_arms_and_a_hit_tell_a_ratio() -> None:
+    good = Pair(Arm(1, 10), Arm(3, 10))
+    for other in (
+        Pair(Arm(0, 0), Arm(3, 10)),
+        Pair(Arm(3, 10), Arm(0, 0)),
+        Pair(Arm(0, 10), Arm(0, 10)),
+    ):
+        assert len(of_counts([good, other])) == 1
+    assert len(of_counts([good, Pair(Arm(0, 10), Arm(1, 10))])) == 2
 
 
 # --- what could have been seen -------------------------------------------------------------------
@@ -134,12 +179,8 @@ def test_a_share_that_cannot_fall_so_far_shows_nothing() -> None:
     assert detectable_shift(1e9, 0.04, 0.05, null=5.0, margin=5.0) == math.inf
 
 
-# --- constants that are promised -----------------------------------------------------------------
-
-
-def test_the_kill_switch_takes_looks_of_two_minutes() -> None:
-    assert (SPAN.total_seconds(), LOOKS) == (120, 2)
-
-
-def test_scatter_that_nobody_measured_is_two() -> None:
-    assert ASSUMED == 2.0
+def test_the_worst_drop_is_all() -> None:
+    """A drop to nothing is worth a hundred nats here, against need + 2 for the mixtures."""
+    told = [detectable_ratio(100, 1e9, 0.9, -1, Demand(null=n, margin=1)) for n in (97.5, 98.5)]
+    assert told[0] == pytest.approx(0.9994, abs=1e-4)
+    assert told[1] == math.inf

@@ -31,6 +31,18 @@ ASKED: dict[str, tuple[ModuleType, Callable[[], object]]] = {
         overdispersion,
         lambda: phi_counts([Pair(one.control, one.treatment) for one in CLUMPED]),
     ),
+    "a common ratio of few who hit often": (
+        overdispersion,
+        lambda: phi_counts([Pair(Arm(900, 100), Arm(100, 2000))] * 12),
+    ),
+    "a drop with hardly a control": (
+        twosample,
+        lambda: null_point(0.3, 0.5, 9000, 10, Hypothesis(side=-1, guess=0.5, rho=1.2, drop=0.05)),
+    ),
+    "a rise with hardly a control": (
+        twosample,
+        lambda: null_point(0.4, 0.5, 9000, 10, Hypothesis(side=1, guess=0.5, rho=0.5, drop=-0.1)),
+    ),
     "a drop": (
         twosample,
         lambda: null_point(0.3, 0.5, 700, 300, Hypothesis(side=-1, guess=0.5, drop=0.05)),

@@ -3,7 +3,7 @@
 import pytest
 
 from exact import rows
-from rampguard.core.statistics import Arm, kill_limit, kill_refused, kill_trips, killed
+from rampguard.core.statistics import Arm, kill_limit, kill_refused, kill_trips, killed, killswitch
 
 BAD, GOOD = Arm(60, 1000), Arm(50, 1000)
 
@@ -37,3 +37,7 @@ def test_fifty_errors_and_more_than_the_limit() -> None:
 def test_a_limit_near_the_baseline_is_refused() -> None:
     assert kill_refused(0.06, 0.1)
     assert not kill_refused(0.05, 0.1)
+
+
+def test_a_look_is_of_two_minutes() -> None:
+    assert killswitch.SPAN.total_seconds() == 120

@@ -6,7 +6,14 @@ from datetime import timedelta
 import pytest
 
 from exact import VECTORS, close
-from rampguard.core.statistics import Arm, Pair, phi_counts, phi_history, phi_two_sample
+from rampguard.core.statistics import (
+    Arm,
+    Pair,
+    overdispersion,
+    phi_counts,
+    phi_history,
+    phi_two_sample,
+)
 from rampguard.core.statistics.overdispersion import BATCH
 
 ROWS = {row["id"]: row for row in VECTORS["phi"]}
@@ -96,3 +103,7 @@ def test_errors_that_never_were_are_assumed_to_cluster(one: Arm) -> None:
 @pytest.mark.parametrize("one", [Arm(0, 9), Arm(9, 9), Arm(10, 9)], ids=["none", "all", "more"])
 def test_a_chance_of_none_or_all_does_not_scatter(one: Arm) -> None:
     assert phi_two_sample([Pair(one, Arm())] * 300).assumed
+
+
+def test_scatter_that_nobody_measured_is_two() -> None:
+    assert overdispersion.ASSUMED == phi_counts(()).phi == 2.0

@@ -58,7 +58,7 @@ def detectable_shift(  # noqa: PLR0913 - a share, its limit, and what has to be 
     demand, limit = Demand(null=null, margin=margin, z=z), p0 - tolerance
 
     def shown(shift: float) -> float:
-        found = max(p0 - shift, 1e-12)
+        found = p0 - shift
         return demand.surplus(total * kullback(found, clipped(p0)), total * kullback(found, limit))
 
     return _least(shown, tolerance, p0 - 1e-9)
