@@ -9,6 +9,7 @@ from rampguard.core.model import Entry, EntryKind, Workload
 from rampguard.core.plan import Plan
 from rampguard.core.preflight import RULES, STEP_RULES, at_goal, preflight, step_preflight
 from rampguard.core.reasons import Reason
+from rampguard.core.targets import SHOWN, short
 from scenes import ABSENT, before, literal, pair, plan, seen, stamp, workload
 
 ABSENT_START = plan(from_absent=True, origin=0)
@@ -189,3 +190,8 @@ def test_a_step_is_not_the_goal() -> None:
 
 def test_nothing_is_no_goal() -> None:
     assert not at_goal(plan(), replace(before(), workloads=()))
+
+
+def test_a_value_that_fits_is_shown_whole() -> None:
+    assert short("v" * SHOWN) == "v" * SHOWN
+    assert short("v" * (SHOWN + 1)) == "v" * (SHOWN - 1) + "…"
