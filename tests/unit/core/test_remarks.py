@@ -1,20 +1,23 @@
 """What a person is told to look at before a ramp, at the edge of each rule."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rampguard.core.ask import Guardrail
 from rampguard.core.model import Phi
 from rampguard.core.outlook import Found, Outlook
-from rampguard.core.remarks import remarks
+from rampguard.core.remarks import effect_text, limit_text, remarks
+from rampguard.core.replays import Broke
 from rampguard.core.statistics import Scatter
 from rampguard.core.trials import Spread, Tried
-from rate_scenes import ERRORS, ERRORS_BEFORE
-from scenes import DAY, HOUR, MINUTE, plan
+from rate_scenes import ERRORS, ERRORS_BEFORE, STARTS
+from scenes import DAY, HOUR, MINUTE, SHARE, plan
 
 NOTHING = ""
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
 def told(rule: Guardrail = ERRORS, **facts: object) -> str:
@@ -65,47 +68,81 @@ VAGUE = (
     " soak is 24h"
 )
 ASSUMED = "too little was counted to say how"
-ROWS: dict[str, tuple[str, str]] = {
-    "a day less an hour will do": (before(23 * HOUR), NOTHING),
-    "more than a day is no less": (before(30 * HOUR), NOTHING),
+ROWS: dict[str, tuple[Callable[[], str], str]] = {
+    "a day less an hour will do": (lambda: before(23 * HOUR), NOTHING),
+    "more than a day is no less": (lambda: before(30 * HOUR), NOTHING),
     "a shorter time before": (
-        before(23 * HOUR - MINUTE),
+        lambda: before(23 * HOUR - MINUTE),
         ("the time before the ramp is 22h59m, not 24h: what differs by hour of the day may look"
         " like harm"),
     ),
-    "harm that is seen at the end of the soak": (sight(DAY), NOTHING),
-    "harm that is seen after the soak": (sight(DAY + HOUR), f"{BLIND} 25h"),
-    "harm that takes just less than three days": (sight(71 * HOUR), f"{BLIND} 71h"),
-    "harm that takes days": (sight(3 * DAY), f"{BLIND} about 3 days"),
-    "harm that is not seen": (sight(None), f"{BLIND} more than 60 days"),
-    "no harm that is proven at the end": (sight(HOUR, DAY), NOTHING),
-    "no harm that is proven later": (sight(HOUR, 90 * HOUR), VAGUE.format("about 4 days")),
-    "no harm that is not proven": (sight(HOUR, None), VAGUE.format("more than 60 days")),
-    "one phi that is assumed to be 1": (spread("history", assumed=True), NOTHING),
-    "a phi that was measured": (spread("history", 1.5), NOTHING),
+    "harm that is seen at the end of the soak": (lambda: sight(DAY), NOTHING),
+    "harm that is seen after the soak": (lambda: sight(DAY + HOUR), f"{BLIND} 25h"),
+    "harm that takes just less than three days": (lambda: sight(71 * HOUR), f"{BLIND} 71h"),
+    "harm that takes days": (lambda: sight(3 * DAY), f"{BLIND} about 3 days"),
+    "harm that is not seen": (lambda: sight(None), f"{BLIND} more than 60 days"),
+    "no harm that is proven at the end": (lambda: sight(HOUR, DAY), NOTHING),
+    "no harm that is proven later": (lambda: sight(HOUR, 90 * HOUR), VAGUE.format("about 4 days")),
+    "no harm that is not proven": (lambda: sight(HOUR, None), VAGUE.format("more than 60 days")),
+    "one phi that is assumed to be 1": (lambda: spread("history", assumed=True), NOTHING),
+    "a phi that was measured": (lambda: spread("history", 1.5), NOTHING),
     "a phi of the past": (
-        spread("history", 1.5, assumed=True), f"{ASSUMED} errors vary: phi 1.5 is assumed"),
+        lambda: spread("history", 1.5, assumed=True), f"{ASSUMED} errors vary: phi 1.5 is assumed"),
     "a phi of the arms": (
-        spread("concurrent", 1.5, assumed=True),
+        lambda: spread("concurrent", 1.5, assumed=True),
         f"{ASSUMED} errors vary between the arms: phi 1.5 is assumed"),
     "a phi of starts": (
-        spread("drop", 1.5, assumed=True), f"{ASSUMED} starts cluster: phi 1.5 is assumed"),
-    "a share that varies half as much again": (spread("share", hourly=1.5), NOTHING),
+        lambda: spread("drop", 1.5, assumed=True), f"{ASSUMED} starts cluster: phi 1.5 is assumed"),
+    "a share that varies half as much again": (lambda: spread("share", hourly=1.5), NOTHING),
     "a share that varies more": (
-        spread("share", hourly=1.6),
+        lambda: spread("share", hourly=1.6),
         ("the share of an hour varies 1.6 times as much as if each user were drawn once: look for"
         " clients without cookies")),
-    "errors that vary more from hour to hour": (spread("history", hourly=1.6), NOTHING),
-    "errors that vary much": (spread("history", 20.0), NOTHING),
+    "errors that vary more from hour to hour": (lambda: spread("history", hourly=1.6), NOTHING),
+    "errors that vary much": (lambda: spread("history", 20.0), NOTHING),
     "errors that follow the hours": (
-        spread("history", 20.5),
+        lambda: spread("history", 20.5),
         ("errors per request follow the hours (phi 20.5): against the time before the ramp little"
         " can be shown")),
-    "a share whose phi is as large": (spread("share", 20.5), NOTHING),
-    "arms that vary as much": (spread("concurrent", 20.5), NOTHING),
+    "a share whose phi is as large": (lambda: spread("share", 20.5), NOTHING),
+    "arms that vary as much": (lambda: spread("concurrent", 20.5), NOTHING),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("found", "words"), ROWS.values(), ids=ROWS)
-def test_what_is_told_at_the_edge(found: str, words: str) -> None:
-    assert found == words
+def test_what_is_told_at_the_edge(found: Callable[[], str], words: str) -> None:
+    assert found() == words
+
+
+@pytest.mark.parametrize(
+    ("rule", "limit", "drop", "rise"),
+    [
+        (SHARE, "±5 pp", "a shift of 25 pp", "a shift of 25 pp"),
+        (STARTS, "-5%", "a drop of 25%", "x1.25"),
+        (ERRORS, "x1.2", "a drop of 25%", "x1.25"),
+    ],
+    ids=["share", "starts", "errors"],
+)
+def test_limits_and_effects_are_told_in_their_own_terms(rule, limit, drop, rise) -> None:
+    assert limit_text(rule) == limit
+    assert (effect_text(rule, -1, 0.25), effect_text(rule, 1, 0.25)) == (drop, rise)
+
+
+@pytest.mark.parametrize(
+    ("rule", "limit"),
+    [(SHARE, "±0 pp"), (STARTS, "-0%"), (ERRORS, "x1")],
+    ids=["share", "starts", "errors"],
+)
+def test_no_tolerance_is_none(rule: Guardrail, limit: str) -> None:
+    assert limit_text(replace(rule, tolerance=None)) == limit
+
+
+def test_replays_that_broke_are_told_with_the_first() -> None:
+    first, second = (
+        Broke(guardrail="errors", after=hours * HOUR, decides=True, acts=True, why=f"x{hours}")
+        for hours in (2, 3)
+    )
+    assert told(broke=((NOW, first), (NOW + HOUR, second))) == (
+        "broke in 2 of 21 replays although nothing was changed, first at"
+        f" {NOW + 2 * HOUR:%Y-%m-%d %H:%M} UTC (x2): an incident of that day, or a limit too near"
+    )
