@@ -56,7 +56,8 @@ def _helm(repository: str, tag: str) -> None:
         *("helm", "upgrade", "--install", "rampguard", ROOT / "charts" / "rampguard"),
         *("--kube-context", CONTEXT, "--namespace", "rampguard-system", "--create-namespace"),
         *("--values", HERE / "operator-values.yaml", "--set", f"image.repository={repository}"),
-        *("--set", f"image.tag={tag}", "--wait", "--timeout", "180s"),
+        *("--set", f"image.tag={tag}", "--set", "records.existingClaim=records"),
+        *("--wait", "--timeout", "180s"),
         log="helm",
     )
 

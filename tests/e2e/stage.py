@@ -19,6 +19,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "skill-tree" / "k8s"
 ENV = "SKILL_TREE_LIST_ROLLOUT"
+NODE = f"{os.environ.get('LAB_NAME', 'rampguard')}-control-plane"
 PROMETHEUS = f"http://127.0.0.1:{30090 + int(os.environ.get('LAB_PORT_OFFSET', '0'))}"
 REPLICAS = {"api": 2, "worker": 1, "traffic": 1}
 DONE = {"Completed", "RolledBack", "Aborted", "Contested"}
@@ -48,6 +49,11 @@ def kubectl(*args: str, told: str | None = None, patience: float = 60, check: bo
     if done.returncode and check:
         raise Failed(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def on_node(*command: str) -> None:
+    """Run a command in the node's container."""
+    subprocess.run(["docker", "exec", NODE, *command], check=True, capture_output=True, timeout=60)
 
 
 def pause(seconds: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.stage import ROOT, Stage, kubectl, until
+from e2e.stage import NODE, ROOT, Stage, kubectl, on_node, until
 
 RELEASE = "e2e"
 
@@ -59,12 +59,43 @@ def test_uninstalling_refuses_while_a_ramp_is_active_or_takes_it_back(release: S
     assert release.phase() in {"RolledBack", "Aborted"}
 
 
-def test_a_pod_of_the_operator_may_go_at_any_time(release: Stage) -> None:
-    release.apply()
-    until(lambda: release.value("api") == "50", 60, "the first write")
-    release.kubectl("delete", "pod", "-l", f"app.kubernetes.io/instance={RELEASE}", "--wait=false")
-    release.reaches("Completed", limit=240)
-    assert release.only("50")
+@pytest.fixture
+def claimed(stage: Stage) -> Iterator[Stage]:
+    """A release whose records lie in a folder of the node, as the lab's do."""
+    folder = f"/var/lib/rampguard-records-{stage.namespace}"
+    on_node("mkdir", "-p", folder)
+    told = (ROOT / "lab" / "cluster" / "records.yaml").read_text().partition("---\n")[2]
+    for ours, theirs in (
+        ("RECORDS_FOLDER", folder),
+        ("NODE_NAME", NODE),
+        ("rampguard-records", f"records-{stage.namespace}"),
+        ("rampguard-system", stage.namespace),
+    ):
+        told = told.replace(ours, theirs)
+    kubectl("apply", "-f", "-", told=told)
+    done = installed(stage, "--set", "records.existingClaim=records")
+    assert done.returncode == 0, done.stderr
+    yield stage
+    helm("uninstall", RELEASE, "-n", stage.namespace, "--no-hooks")
+    kubectl("delete", "pv", f"records-{stage.namespace}", "--wait=false")
+    on_node("rm", "-rf", folder)
+
+
+def test_a_pod_of_the_operator_may_go_at_any_time_and_its_records_stay(claimed: Stage) -> None:
+    """A pod that is deleted by hand is followed before it ends: two write for a moment."""
+    claimed.apply()
+    until(lambda: claimed.value("api") == "50", 60, "the first write")
+    for phase in ("Soaking", "Completed"):
+        claimed.kubectl(
+            "delete", "pod", "-l", f"app.kubernetes.io/instance={RELEASE}", "--wait=false"
+        )
+        claimed.reaches(phase, limit=240)
+    assert claimed.only("50")
+    replayed = claimed.ramp("replay", "ramp/ramp", "-o", "json")
+    assert replayed.returncode == 0, replayed.stderr
+    told = json.loads(replayed.stdout)
+    assert (told["differences"], told["gaps"]) == ([], [])
+    assert told["looks"] > 5
 
 
 def test_a_record_is_replayed_by_way_of_the_operator(release: Stage) -> None:

@@ -1,19 +1,11 @@
 """What disturbs the whole cluster: nothing else may run beside these tests."""
 
-import os
-import subprocess
-
 import pytest
 
 from e2e.operators import Operator
-from e2e.stage import Stage, kubectl, pause, until
+from e2e.stage import Stage, kubectl, on_node, pause, until
 
 pytestmark = pytest.mark.disruptive
-NODE = f"{os.environ.get('LAB_NAME', 'rampguard')}-control-plane"
-
-
-def on_node(*command: str) -> None:
-    subprocess.run(["docker", "exec", NODE, *command], check=True, capture_output=True, timeout=60)
 
 
 def test_a_prometheus_that_is_gone_holds_the_ramp(stage: Stage, operator: Operator) -> None:

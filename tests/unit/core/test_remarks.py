@@ -117,15 +117,15 @@ def test_what_is_told_at_the_edge(found: Callable[[], str], words: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "limit", "drop", "rise"),
     [
-        (SHARE, "±5 pp", "a shift of 25 pp", "a shift of 25 pp"),
-        (STARTS, "-5%", "a drop of 25%", "x1.25"),
-        (ERRORS, "x1.2", "a drop of 25%", "x1.25"),
+        (SHARE, "±5 pp", "a shift of 7 pp", "a shift of 7 pp"),
+        (STARTS, "-5%", "a drop of 7%", "x1.07"),
+        (ERRORS, "x1.2", "a drop of 7%", "x1.07"),
     ],
     ids=["share", "starts", "errors"],
 )
 def test_limits_and_effects_are_told_in_their_own_terms(rule, limit, drop, rise) -> None:
     assert limit_text(rule) == limit
-    assert (effect_text(rule, -1, 0.25), effect_text(rule, 1, 0.25)) == (drop, rise)
+    assert (effect_text(rule, -1, 0.07), effect_text(rule, 1, 0.07)) == (drop, rise)
 
 
 @pytest.mark.parametrize(
