@@ -6,6 +6,7 @@ import inspect
 import json
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import sys
@@ -109,7 +110,20 @@ def meet(mutant: Mutant) -> tuple[Mutant, bool]:
 
 
 def _survives_anew(mutant: Mutant, near: frozenset[str]) -> bool:
+    files = _importers(mutant.module) - (SIMULATED if mutant.module not in SIMULATOR else set())
+    near |= {test for test in durations() if _file(test) in files}
     return in_child(partial(_imported_anew, mutant, near)) in UNHARMED
+
+
+@cache
+def _importers(module: str) -> frozenset[str]:
+    """Return the test files that import from a module: what they compute then reaches it too."""
+    first, _, last = module.partition(".")
+    named = re.compile(
+        rf"rampguard\.core\.{first}\b|from rampguard\.core import .*\b{last or first}\b"
+    )
+    files = {_file(test) for test in durations()}
+    return frozenset(file for file in files if named.search((ROOT / file).read_text("utf-8")))
 
 
 def control() -> int:
@@ -292,8 +306,6 @@ def reaching(mutant: Mutant) -> frozenset[str]:
     lines = reach().get(mutant.module, {})
     span = next((span for span in _bodies(mutant.module) if mutant.line in span), None)
     near = frozenset[str]().union(*(lines.get(line, ()) for line in span or lines))
-    if span is None:
-        near |= {test for test in durations() if _file(test) == _own_file(mutant)}
     quick = frozenset(test for test in near if _file(test) not in SIMULATED)
     return quick if quick and mutant.module not in SIMULATOR else near
 
