@@ -66,19 +66,21 @@ def claimed(stage: Stage) -> Iterator[Stage]:
     on_node("mkdir", "-p", folder)
     told = (ROOT / "lab" / "cluster" / "records.yaml").read_text().partition("---\n")[2]
     for ours, theirs in (
-        ("RECORDS_FOLDER", folder),
-        ("NODE_NAME", NODE),
         ("rampguard-records", f"records-{stage.namespace}"),
         ("rampguard-system", stage.namespace),
+        ("NODE_NAME", NODE),
+        ("RECORDS_FOLDER", folder),
     ):
         told = told.replace(ours, theirs)
     kubectl("apply", "-f", "-", told=told)
-    done = installed(stage, "--set", "records.existingClaim=records")
-    assert done.returncode == 0, done.stderr
-    yield stage
-    helm("uninstall", RELEASE, "-n", stage.namespace, "--no-hooks")
-    kubectl("delete", "pv", f"records-{stage.namespace}", "--wait=false")
-    on_node("rm", "-rf", folder)
+    try:
+        done = installed(stage, "--set", "records.existingClaim=records")
+        assert done.returncode == 0, done.stderr
+        yield stage
+    finally:
+        helm("uninstall", RELEASE, "-n", stage.namespace, "--no-hooks")
+        kubectl("delete", "pv", f"records-{stage.namespace}", "--wait=false")
+        on_node("rm", "-rf", folder)
 
 
 def test_a_pod_of_the_operator_may_go_at_any_time_and_its_records_stay(claimed: Stage) -> None:
