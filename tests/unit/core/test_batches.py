@@ -52,7 +52,7 @@ ROWS: dict[str, tuple[tuple[Series, ...], list[Reading]]] = {
     "an arm that nobody named": (
         (series((0, 1), (5, 3), arm="new"),), [Reading(other=2), NONE, NONE, NONE]),
     "what lies before and after is left out": (
-        (series((-10, 1), (-5, 3), (5, 7), (25, 15)),), tree(4, 0, 0, 0)),
+        (series((-10, 1), (-5, 3), (0, 5), (5, 9), (25, 17), (30, 33)),), tree(4, 0, 0, 0)),
 }
 # fmt: on
 

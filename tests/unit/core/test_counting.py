@@ -80,6 +80,10 @@ ROWS: dict[str, tuple[tuple[Series, ...], tuple[Series, ...], list[float]]] = {
         tuple(labelled(OLD[0], prometheus_replica=r) for r in "ab"),
         (labelled(series(110, 120), prometheus_replica="a"),
          labelled(series(107), prometheus_replica="b")), [10, 10]),
+    "of twins the fullest counts, whichever is told first": (
+        tuple(labelled(OLD[0], prometheus_replica=r) for r in "ab"),
+        (labelled(series(107), prometheus_replica="b"),
+         labelled(series(110, 120), prometheus_replica="a")), [10, 10]),
     "of twins as full one counts": (
         tuple(labelled(OLD[0], prometheus=r) for r in "ab"),
         (labelled(series(107), prometheus="b"), labelled(series(110), prometheus="a")), [7]),
@@ -98,6 +102,17 @@ ROWS: dict[str, tuple[tuple[Series, ...], tuple[Series, ...], list[float]]] = {
         (*OLD, series(50, pod="b", first=0)), (series(100), series(55, pod="b", first=3)), [0, 5]),
     "a hole is bridged": (OLD, (holed((1, 110), (9, 150)),), [10, 40]),
     "of what nothing is known the first value is a base": ((), (series(900, 910),), [10]),
+    "of two that come at once both first values are bases": (
+        (), (series(900, 910), series(50, 51, arm="tree")), [10, 1]),
+    "another instance of a young pod that comes later brings a base": (
+        (), (series(5, pod="young"),
+             labelled(series(900, 910, pod="young", first=2), instance="i")), [5, 10]),
+    "another instance of a young pod that was known brings a base": (
+        (series(5, pod="young", first=0),),
+        (labelled(series(900, 910, pod="young"), instance="i"),), [10]),
+    "a counter is told apart by any label": (
+        tuple(labelled(series(v, first=0), Zone=z) for v, z in ((100, "x"), (7, "y"))),
+        tuple(labelled(series(v), Zone=z) for v, z in ((101, "x"), (8, "y"))), [1, 1]),
     "nothing was asked": ((), (), []),
     "a series without a point": (OLD, (Series({"pod": "b"}, ()),), []),
 }
@@ -189,9 +204,9 @@ def test_growth_before_t0_is_mixed_exposure_and_left_out() -> None:
 
 
 def test_an_arm_that_nobody_named_is_no_arm() -> None:
-    whole = windows(only(fold((1, "grid", 5), (1, "", 5))))[0]
-    assert whole == Reading(other=10)
-    assert (whole.total, whole.all) == (0, 10)
+    whole = windows(only(fold((1, "grid", 5), (1, "", 5), (1, "zoo", 5))))[0]
+    assert whole == Reading(other=15)
+    assert (whole.total, whole.all) == (0, 15)
 
 
 def test_growth_of_several_processes_in_one_bin_adds() -> None:
@@ -212,7 +227,20 @@ def test_later_bins_are_there_after_those_that_were() -> None:
 def test_bins_without_growth_are_there_all_the_same() -> None:
     assert only(fold(until=10)) == (Reading(),) * 5
     assert only(fold(until=9)) == (Reading(),) * 5
+    assert only(fold(until=4)) == (Reading(),) * 2
     assert only(fold(until=0)) == (Reading(),)
+    assert only(fold((3, "list", 1))) == (Reading(), Reading(treatment=1), *(Reading(),) * 3)
+
+
+def test_what_a_lag_leaves_out_is_not_counted() -> None:
+    growth = tuple(Delta(T + m * MINUTE, "list", 10**m) for m in (1, 2, 3))
+    found = folded(FRESH, (growth,), (LATE,), ARMS, size=BIN, until=T + 4 * MINUTE)
+    assert windows(only(found))[0] == Reading(treatment=1000)
+
+
+def test_each_family_is_counted_or_none_is() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        folded(FRESH, (), (NEW,), ARMS, size=BIN, until=T + 4 * MINUTE)
 
 
 def test_counting_keeps_all_else_that_the_evidence_says() -> None:

@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from pasts import BEGIN, LABELS, PLAN, PODS, STEP, World, counts_of, past, threshold
-from rampguard.core.history import History, counted, is_of, queries
-from rampguard.core.model import Reading, Series
+from pasts import BEGIN, LABELS, PLAN, PODS, RULES, STEP, World, counts_of, past, threshold
+from rampguard.core.ask import Metrics, PromQL
+from rampguard.core.history import Counts, History, counted, is_of, queries
+from rampguard.core.model import Point, Reading, Series
 from scenes import HOUR, MINUTE, plan
 
 # fmt: off
@@ -60,6 +61,38 @@ def test_history_begins_when_all_families_are_there() -> None:
     assert told.start == BEGIN + 2 * HOUR
     assert told.counts[0][0].all < 1000  # not all that was counted before
     assert all(all(one) for one in told.present)
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3, 7])
+def test_steps_before_it_begins_are_none_of_it(missing: int) -> None:
+    told = counts_of(World(absent=lambda at: at < missing * STEP), days=1 / 24)
+    assert told.start == BEGIN + missing * STEP
+    assert told.steps == 12 - missing
+    assert [len(one) for one in told.present] == [told.steps] * len(told.counts)
+
+
+def test_a_history_may_have_any_number_of_steps() -> None:
+    history = past(days=1 / 24)
+    told = counted(PLAN, LABELS, replace(history, end=history.end - STEP))
+    assert (told.steps, len(told.present[0]), told.end) == (11, 11, BEGIN + 11 * STEP)
+
+
+def test_where_nothing_was_counted_there_is_no_history() -> None:
+    history = past(days=1 / 24)
+    told = counted(PLAN, LABELS, replace(history, answers=dict.fromkeys(history.answers, ())))
+    assert (told.start, told.steps, told.pods) == (history.end, 0, ())
+
+
+def test_pods_are_those_that_count_at_its_end() -> None:
+    history = past(days=1 / 24)
+    query = queries(PLAN, LABELS)[0]
+    def of(pod: str, points: tuple[tuple[datetime, float], ...]) -> Series:
+        return Series({"pod": f"api-55-xxxx{pod}", "variant": "tree"}, points)
+
+    points = history.answers[query][0].points
+    late = of("b", points[:-1]), of("c", points[:-2]), of("d", ())
+    told = counted(PLAN, LABELS, replace(history, answers={**history.answers, query: late}))
+    assert told.pods == ("api-55-xxxxb", *PODS)
 
 
 def test_a_hole_is_known() -> None:
@@ -120,9 +153,55 @@ def test_a_query_without_an_answer_is_an_error() -> None:
         counted(PLAN, LABELS, replace(past(days=1), answers={}))
 
 
-def test_a_free_query_with_two_series_has_no_points() -> None:
-    two = tuple(Series({"a": a}, ((BEGIN + MINUTE, 1.0),)) for a in "xy")
+def free(*found: Series) -> Counts:
     our = plan(guardrails=(threshold(),))
     end = BEGIN + HOUR
-    told = counted(our, LABELS, History(start=BEGIN, end=end, step=STEP, answers={"p95": two}))
+    return counted(our, LABELS, History(start=BEGIN, end=end, step=STEP, answers={"p95": found}))
+
+
+def points(*minutes: float) -> tuple[Point, ...]:
+    return tuple((BEGIN + m * MINUTE, m) for m in minutes)
+
+
+def test_a_free_query_with_two_series_has_no_points() -> None:
+    told = free(*(Series({"a": a}, points(1)) for a in "xy"))
     assert told.points == {"p95": "the query gives 2 series; one number is expected"}
+
+
+def test_a_free_query_without_a_sample_says_so() -> None:
+    for told in (free(), free(Series({}, ())), free(Series({}, points(-5, 0)))):
+        assert told.points == {"p95": "the query gives no sample"}
+        assert (told.start, told.steps) == (BEGIN, 0)
+
+
+def test_a_free_query_has_the_points_after_the_start() -> None:
+    told = free(Series({}, points(-5, 0, 5, 12)))
+    assert told.points == {"p95": points(5, 12)}
+    assert (told.start, told.steps, told.span) == (BEGIN, 2, 2 * STEP)
+
+
+def test_arms_are_told_by_the_label_that_the_ramp_names() -> None:
+    history = past(days=1 / 24)
+    named = Metrics(assignments=PromQL("assignments_total"), arm_label="side")
+    our = plan(guardrails=RULES, metrics=named)
+    sided = {
+        query: tuple(
+            Series({**s.labels, "variant": "none", "side": s.labels["variant"]}, s.points)
+            for s in found
+        )
+        for query, found in history.answers.items()
+    }
+    told = counted(our, LABELS, replace(history, answers=sided))
+    assert told.counts == counts_of(days=1 / 24).counts
+    assert told.missing == ()
+
+
+def test_errors_need_no_arm_and_a_ramp_without_arms_none() -> None:
+    history = past(days=1 / 24)
+    query = queries(PLAN, LABELS)[2]
+    control = tuple(s for s in history.answers[query] if s.labels["variant"] == "tree")
+    told = counted(PLAN, LABELS, replace(history, answers={**history.answers, query: control}))
+    assert told.missing == ()
+    one = {name: found[:1] for name, found in history.answers.items()}
+    bare = replace(PLAN, ask=replace(PLAN.ask, arms=None))
+    assert counted(bare, LABELS, replace(history, answers=one)).missing == ()
