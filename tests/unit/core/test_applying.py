@@ -264,6 +264,10 @@ def test_the_time_of_the_pods_begins_when_the_last_write_is_seen() -> None:
     assert stage.progress == Progress(began=T + HOUR, grew=T + HOUR)
     gone_on = prove(*pair(coverage=lagging(0)), was=stage, after=HOUR + 15 * MINUTE)
     assert gone_on.state.stage == stage
+    first_last = prove(
+        *pair(coverage=lagging(0)), was=replace(stage, written=("worker/worker",)), after=2 * HOUR
+    )
+    assert first_last.state.stage.progress.began == T + 2 * HOUR
 
 
 @pytest.mark.parametrize(("minutes", "slow_told"), [(1, False), (7.5, False), (7.6, True)])

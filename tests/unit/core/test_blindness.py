@@ -6,7 +6,7 @@ import pytest
 
 from rampguard.core.ask import NoDataPolicy
 from rampguard.core.model import Decision, Look, RollingBack, Verdict
-from rampguard.core.moves import TOLD
+from rampguard.core.moves import TOLD, is_too_soon
 from rampguard.core.reasons import Reason
 from scenes import (
     DAY,
@@ -172,6 +172,12 @@ def test_a_look_that_is_answered_again_was_no_blindness() -> None:
     )
     assert stage_of(back).evidence == replace(soaking().evidence)
     assert stage_of(later).evidence.missed_since == T + HOUR + 3 * LOOK
+
+
+@pytest.mark.parametrize(("looks", "too_soon"), [(0, True), (1.4, True), (1.5, False), (2, False)])
+def test_half_a_look_short_of_the_third_is_no_longer_too_soon(looks: float, too_soon: bool) -> None:  # noqa: FBT001
+    missed = replace(soaking().evidence, missed_since=T)
+    assert is_too_soon(plan(), missed, T + looks * LOOK) is too_soon
 
 
 def test_what_is_absent_is_no_data_at_once() -> None:

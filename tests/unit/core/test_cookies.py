@@ -24,6 +24,8 @@ ROWS = {
         f"all exposures: 30.0% of 2000; 1000 by cookie, 10.0% of them treated: {OLD}"),
     "cookies of control alone": (Reading(500, 500), Reading(600, 500),
         f"all exposures: 45.5% of 1100; 100 by cookie, 0.0% of them treated: {OLD}"),
+    "old cookies of treatment above all": (Reading(500, 500), Reading(600, 1_500),
+        f"all exposures: 71.4% of 2100; 1100 by cookie, 90.9% of them treated: {OLD}"),
     "one user came back": (Reading(500, 500), Reading(501, 500),
         f"all exposures: 50.0% of 1001; 1 by cookie, 0.0% of them treated: {OLD}"),
     "nobody came back": (Reading(500, 500), Reading(500, 500), NONE),

@@ -46,6 +46,7 @@ ROWS: dict[str, tuple[Judgement, Verdict]] = {
     "a shift within the tolerance is no harm": (at(50, 5, (46_000, 54_000)), WITHIN),
     "a share at its limit is no harm": (at(50, 5, (45_000, 55_000)), UNSURE),
     "a share just beyond its limit needs more traffic": (at(50, 5, (4_400, 5_600)), UNSURE),
+    "a share just above its limit needs more traffic": (at(50, 5, (5_600, 4_400)), UNSURE),
     "harm that began late is found": (at(50, 5, *[(500, 500)] * 40, (100, 400)), BREACHED),
     "at 0 percent nobody may be treated": (at(0, 5, (0, 1_000)), WITHIN),
     "at 0 percent too many in treatment": (at(0, 5, (200, 800)), BREACHED),
@@ -205,6 +206,12 @@ def test_what_could_have_been_seen_is_told_at_every_share(to: int, bins: tuple[i
 def test_what_could_have_been_seen_is_of_the_whole_soak_and_beyond_the_tolerance() -> None:
     halves, whole = at(50, 40, *[(25_000, 25_000)] * 2), at(50, 40, (50_000, 50_000))
     assert halves.could_see == whole.could_see == "could have seen a shift of 40.3 pp or more"
+
+
+@pytest.mark.parametrize("to", [3, 5])
+def test_a_rise_from_a_small_share_shows_as_well_as_a_fall_from_a_large_one(to: int) -> None:
+    rise, fall = (at(one, 5, (500, 9_500)).could_see for one in (to, 100 - to))
+    assert rise == fall
 
 
 def test_more_traffic_could_have_shown_a_smaller_shift() -> None:

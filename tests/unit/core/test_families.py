@@ -14,6 +14,7 @@ NEW = PromQL('assignments_total{experiment="tree",source="assignment"}')
 EVERY = PromQL('assignments_total{experiment="tree"}')
 NARROW = Metrics(assignments=NEW)
 WIDE = Metrics(assignments=EVERY)
+WEB, ALL = PromQL('a{a="b",experiment="tree"}'), PromQL('a{experiment="tree"}')
 LAG = 2 * MINUTE
 BAD, ASKED = PromQL("errors_total"), PromQL("requests_total")
 FIRST = PromQL("starts_total")
@@ -23,6 +24,8 @@ ROWS: dict[str, tuple[dict, tuple[Family, ...]]] = {
     "a threshold counts nothing": ({"guardrails": (SPEED,)}, ()),
     "the share counts new assignments, and all where they can be told apart": (
         {"guardrails": (SHARE,), "metrics": NARROW}, (Family(NEW), Family(EVERY))),
+    "what narrows may stand first": (
+        {"guardrails": (SHARE,), "metrics": Metrics(assignments=WEB)}, (Family(WEB), Family(ALL))),
     "all exposures are what nothing narrows": (
         {"guardrails": (SHARE,), "metrics": WIDE}, (Family(EVERY),)),
     "starts and assignments both begin after the lag": (
@@ -87,6 +90,9 @@ COHORTS = {
         "a{source='assignment', e='tree', new!='no'}", "a{e='tree'}",
         ["source='assignment'", "new!='no'"],
     ),
+    "what stands before the experiment narrows": (
+        'a{channel="web",experiment="tree"}', 'a{experiment="tree"}', ['channel="web"']),
+    "an experiment with a later name narrows": ('a{experiment="zoo"}', "a{}", ['experiment="zoo"']),
     "another experiment narrows": ('a{experiment="list"}', "a{}", ['experiment="list"']),
 }  # fmt: skip
 

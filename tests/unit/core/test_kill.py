@@ -348,6 +348,12 @@ def test_an_acceptance_of_two_is_of_both() -> None:
     assert approved.state.stage.accepted == (KILL, "other/kill-switch")
 
 
+def test_of_two_the_first_is_the_cause() -> None:
+    decision = prove(FIRED, replace(FIRED, name="other"))
+    assert decision.state.rollback.because.message.startswith("errors 60.0%")
+    assert len(told(decision, Reason.GUARDRAIL_BREACHED)) == 2
+
+
 def test_what_fired_first_is_what_is_told() -> None:
     first = prove(FIRED, on_failure=HOLD)
     worse = killed_by(ERRORS, ERRORS_BEFORE, recent(900, 1_000), AT + 30 * SECOND)

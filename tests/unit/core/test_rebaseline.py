@@ -484,6 +484,7 @@ def test_a_change_before_the_proof_holds_history_from_the_start() -> None:
     assert note.message == (
         "somebody changed the pod template of api (revision 42) while the value was written"
     )
+    assert note.warning
     after = go(HOUR, *BOTH, was=decision.state, both=(CHANGED[0], pair()[1]))
     assert not told(after, Reason.TEMPLATE_CHANGED)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from rampguard.core.ask import Guardrail, PromQL
-from rampguard.core.guardrails import judge_threshold, no_data
+from rampguard.core.guardrails import is_broken, judge_threshold, no_data
 from rampguard.core.model import Judgement, Verdict
 from scenes import HOUR, MINUTE, SHARE, SPEED, T, plan
 
@@ -65,6 +65,13 @@ ROWS: dict[str, tuple[Judgement, Verdict]] = {
     "no sample at all": (judged(SPEED, []), BLIND),
 }
 # fmt: on
+
+
+@pytest.mark.parametrize(
+    ("value", "broken"), [(0.9, True), (0.8, False), (0.1, True), (NAN, False), (INF, False)]
+)
+def test_a_sample_is_beyond_a_limit_or_not(value: float, broken: bool) -> None:  # noqa: FBT001
+    assert is_broken(BAND, (T, value)) is broken
 
 
 @pytest.mark.parametrize(("found", "verdict"), ROWS.values(), ids=ROWS)
