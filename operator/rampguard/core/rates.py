@@ -317,7 +317,7 @@ def _judged(plan: Plan, stage: Soaking, test: _Test, *, parts: int) -> Part:
         name=test.name,
         verdict=_verdict(test, bounds, breached=breached),
         value=_ratio(raw, shown),
-        interval=_interval(shown, bounds),
+        interval=_interval(bounds),
         limit=f"x{test.limit:.2f} of {test.against} or {'less' if test.side > 0 else 'more'}",
         counts=_counts_text(test, raw),
         log_e_null=log_null,
@@ -404,7 +404,7 @@ def _total(bins: tuple[Reading, ...]) -> float:
 
 
 def _ratio_seen(one: Pair, limit: float, side: int, demand: Demand) -> float:
-    if not (one.treatment.units > 0 and one.control.units > 0):
+    if one.control.units == 0:
         return math.inf
     same = one.control.rate * one.treatment.units
     return detectable_ratio(same, one.control.hits, limit, side, demand)
@@ -430,9 +430,7 @@ def _ratio(counted: Pair, compared: Pair) -> str:
     return f"x{compared.treatment.rate / compared.control.rate:.3g}"
 
 
-def _interval(one: Pair, bounds: Interval) -> str:
-    if not (one.treatment.units > 0 and one.control.units > 0):
-        return ""
+def _interval(bounds: Interval) -> str:
     says_nothing = bounds.low == 0 and math.isinf(bounds.high)
     return "" if says_nothing else f"[{bounds.low:.3g}, {bounds.high:.3g}]"
 

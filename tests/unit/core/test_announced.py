@@ -234,7 +234,20 @@ def test_a_soak_asks_for_it_no_more() -> None:
     assert (one.status, "RampPlanned" in one.message) == ("True", False)
 
 
-@pytest.mark.parametrize("owners", [("@mia", "@noa"), ("@noa", "@mia")])
+OWNERS = pytest.mark.parametrize("owners", [("@mia", "@noa"), ("@noa", "@mia")])
+
+
+@OWNERS
+def test_a_plan_that_arrives_after_an_edit_is_not_the_plan_as_it_is(owners) -> None:
+    window = Window(not_before=T + DAY)
+    first, second = (required(owner=one, window=window) for one in owners)
+    edited = decide(second, decide(first, NEW, about_to_start()).state, about_to_start()).state
+    late = decide(second, edited, about_to_start(deliveries=answers(first))).state
+    assert late.delivered == edited.delivered + len(answers(first))
+    assert unannounced(second, late) == ("team", "mail")
+
+
+@OWNERS
 def test_who_got_another_plan_since_is_told_the_first_one_again(owners: tuple[str, str]) -> None:
     window = Window(not_before=T + DAY)  # nobody starts while the plan is edited
     first, second = (required(owner=one, window=window) for one in owners)

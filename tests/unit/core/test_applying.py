@@ -267,7 +267,9 @@ def test_the_time_of_the_pods_begins_when_the_last_write_is_seen() -> None:
     first_last = prove(
         *pair(coverage=lagging(0)), was=replace(stage, written=("worker/worker",)), after=2 * HOUR
     )
-    assert first_last.state.stage.progress.began == T + 2 * HOUR
+    assert first_last.state.stage == replace(
+        stage, progress=Progress(began=T + 2 * HOUR, grew=T + 2 * HOUR)
+    )
 
 
 @pytest.mark.parametrize(("minutes", "slow_told"), [(1, False), (7.5, False), (7.6, True)])

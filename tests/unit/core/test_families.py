@@ -14,7 +14,7 @@ NEW = PromQL('assignments_total{experiment="tree",source="assignment"}')
 EVERY = PromQL('assignments_total{experiment="tree"}')
 NARROW = Metrics(assignments=NEW)
 WIDE = Metrics(assignments=EVERY)
-WEB, ALL = PromQL('a{a="b",experiment="tree"}'), PromQL('a{experiment="tree"}')
+WEB, ALL = PromQL('a{zone="b",experiment="tree"}'), PromQL('a{experiment="tree"}')
 LAG = 2 * MINUTE
 BAD, ASKED = PromQL("errors_total"), PromQL("requests_total")
 FIRST = PromQL("starts_total")

@@ -108,6 +108,8 @@ def test_it_says_what_it_saw() -> None:
 def test_without_a_request_there_is_no_rate() -> None:
     fired = kill_switch(ERRORS, ERRORS_BEFORE, recent(60, 0), AT)
     assert (fired.value, fired.counts) == ("", "60 of 0 requests in 2m")
+    assert kill_switch(ERRORS, ERRORS_BEFORE, recent(60, 1), AT).value == "6000.0%"
+    assert killed_by(ERRORS, ERRORS_BEFORE, recent(60, 1), AT).counted == 0
 
 
 @pytest.mark.parametrize(

@@ -301,8 +301,8 @@ def test_an_unknown_channel_blocks_and_the_known_ones_hear_of_it() -> None:
         "spec.notify names the channel pager; the operator's configuration has mail, team"
     )
     assert [one.channel for letter in made.state.outbox for one in letter.to] == ["team", "team"]
-    many = decide(of, NEW, about_to_start(channels=("email", GRAFANA, *CHANNELS)))
-    assert "configuration has email, mail, team" in many.because.message
+    many = decide(of, NEW, about_to_start(channels=("911", GRAFANA, *CHANNELS)))
+    assert "configuration has 911, mail, team" in many.because.message
     none = decide(of, NEW, about_to_start(channels=()))
     assert "has none" in none.because.message
     assert none.state.outbox == ()
