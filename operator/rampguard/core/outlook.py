@@ -151,7 +151,7 @@ def outlooks(
 ) -> tuple[Outlook, ...]:
     """Return what each part of a guardrail can see at the goal; none where it is no test."""
     soak, step = plan.soaks[plan.last], coming.step
-    instants = tuple(dict.fromkeys((*(i for i in INSTANTS if i <= soak), soak)))
+    instants = (*(i for i in INSTANTS if i < soak), soak)
     return tuple(
         Outlook(
             part=test.part,

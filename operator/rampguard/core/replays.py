@@ -78,8 +78,6 @@ def starts(plan: Plan, counts: Counts) -> tuple[datetime, ...]:
     step, soak = counts.step, plan.soaks[plan.last]
     lead = max(min(WINDOW, counts.span - soak), plan.tempo.history)
     room = counts.span - soak - lead
-    if room < NONE:
-        return ()
     apart = max(_floor(min(APART, soak), step), math.ceil(room / (MOST - 1) / step) * step, step)
     latest = counts.start + _floor(counts.span - soak, step)
     return tuple(latest - i * apart for i in reversed(range(room // apart + 1)))
@@ -127,7 +125,7 @@ def holes(
 ) -> Iterator[tuple[datetime, datetime]]:
     """Yield the spans of a range in which a deciding guardrail has no series."""
     needed = {
-        families_of(plan.ask, one, plan.tempo)[:2] for one in plan.ask.guardrails if not one.dry_run
+        families_of(plan.ask, one, plan.tempo) for one in plan.ask.guardrails if not one.dry_run
     }
     told = dict(zip(plan.families, counts.present, strict=True))
     present = [told[family] for family in {f for fs in needed for f in fs}]
@@ -169,7 +167,7 @@ def _measured(plan: Plan, counts: Counts, start: datetime, n: int) -> Measured:
 def _counted(plan: Plan, counts: Counts, start: datetime, n: int, measured: Measured) -> Measured:
     """Return it with what was counted since the start, in bins as those of the operator."""
     step, first = counts.step, counts.index(start)
-    per_bin = max(1, spacing(step, plan.soaks[plan.last]) // step)
+    per_bin = spacing(step, plan.soaks[plan.last]) // step
 
     def bins(told: Batches, skip: timedelta) -> Batches:
         skipped = -(-skip // step)  # a step in which it begins to count is left out

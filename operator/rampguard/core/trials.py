@@ -99,8 +99,6 @@ def upper_end(hits: int, runs: int) -> float:
 
     Source: Clopper, Pearson 1934: the upper end of a one-sided interval of 95 %.
     """
-    if hits >= runs:
-        return 1.0
 
     def excess(p: float) -> float:
         chances = (math.comb(runs, k) * p**k * (1 - p) ** (runs - k) for k in range(hits + 1))

@@ -1,56 +1,31 @@
 """What an export comes to: events as facts, tallied and summed up."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from rampguard.core.analytics import Asked, Event, Fault, Refusal, Summary, Tally, summary
+from export_scenes import (
+    ARMS,
+    DAY,
+    HOUR,
+    LATER,
+    MINUTE,
+    NOON,
+    SECOND,
+    START,
+    Block,
+    Seen,
+    at,
+    crowd,
+    exposed,
+    summed,
+    tallied,
+)
+from rampguard.core.analytics import Asked, Fault, Refusal, Tally, summary
 from rampguard.core.analytics.growth import growth
 from rampguard.core.analytics.tally import KINDS, LENGTHS, SHOWN, SPANS, TIDY
 from rampguard.core.analytics.users import LAST_BITS, PARTS, SPARE, Events, Users
-
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-LATER = NOON + timedelta(days=1)
-SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3600, 86400))
-ARMS = Asked(arms=("tree", "list"))
-EXPOSURE, START = "experiment_exposure", "session_started_from_tree"
-
-
-@dataclass(frozen=True)
-class Block:
-    arm: str
-    source: str = "assignment"
-    rollout: int | float | str = 50
-    name: str = "layout"
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    user: str | int
-    experiment: Block | None = None
-    name: str = EXPOSURE
-    at: datetime = NOON
-
-
-def exposed(user: str, arm: str, source: str = "assignment", rollout: object = 50) -> Seen:
-    return Seen(user, Block(arm, source, rollout))
-
-
-def tallied(events: Iterable[Event], **asked: object) -> Tally:
-    tally, every = Tally(**asked), list(events)
-    tally.add(every, range(1, len(every) + 1))
-    return tally
-
-
-def summed(events: Iterable[Event], asked: Asked = ARMS, **of: object) -> Summary:
-    return summary(tallied(events, **of), asked, LATER)
-
-
-def crowd(listed: int, treed: int, rollout: object = 50, source: str = "assignment") -> list[Seen]:
-    arms = ["list"] * listed + ["tree"] * treed
-    return [exposed(f"{source} {rollout} {n}", arm, source, rollout) for n, arm in enumerate(arms)]
 
 
 def test_an_arm_is_told_by_exposures_users_starts_and_other_events() -> None:
@@ -242,11 +217,6 @@ def test_two_experiments_are_not_one() -> None:
 
 
 # --- time ----------------------------------------------------------------------------------------
-
-
-def at(*seconds: float) -> list[Seen]:
-    block = Block("tree")
-    return [Seen(f"u{n}", block, at=NOON + s * SECOND) for n, s in enumerate(seconds)]
 
 
 WINDOWS = {

@@ -64,7 +64,14 @@ def test_where_nobody_was_in_control_the_rate_of_all_is_the_best_guess() -> None
 
 @pytest.mark.parametrize(
     ("batches", "tempo", "enough"),
-    [(12, HOUR, True), (13, HOUR, True), (11, HOUR, False), (1, BATCH, True), (0, BATCH, False), (288, DAY, True)],
+    [
+        (12, HOUR, True),
+        (13, HOUR, True),
+        (11, HOUR, False),
+        (1, BATCH, True),
+        (0, BATCH, False),
+        (288, DAY, True),
+    ],
 )
 def test_a_baseline_is_long_enough_or_not(batches: int, tempo: timedelta, enough: bool) -> None:  # noqa: FBT001
     our = one(ERRORS)

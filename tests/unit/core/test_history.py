@@ -86,6 +86,7 @@ def test_where_nothing_was_counted_there_is_no_history() -> None:
 def test_pods_are_those_that_count_at_its_end() -> None:
     history = past(days=1 / 24)
     query = queries(PLAN, LABELS)[0]
+
     def of(pod: str, points: tuple[tuple[datetime, float], ...]) -> Series:
         return Series({"pod": f"api-55-xxxx{pod}", "variant": "tree"}, points)
 

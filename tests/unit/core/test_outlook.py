@@ -128,6 +128,8 @@ def test_a_share_has_two_sides_where_it_can_leave_on_both():
         return {one.part: one.side for one in told}
 
     assert sides(50) == {"lower": -1, "upper": 1}
+    assert sides(5) == {"upper": 1}  # 5 points of tolerance
+    assert sides(6) == {"lower": -1, "upper": 1}
     assert sides(100) == {"lower": -1}
 
 
@@ -185,6 +187,47 @@ def test_between_steps_counts_grow_evenly():
     assert half == pytest.approx(whole / 2)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 6, 7])
+def test_a_past_of_few_steps_is_one(steps: int) -> None:
+    coming = traffic(PLAN, day(days=steps * STEP / DAY, swing=0))
+    assert coming.until(PLAN.families[0], HOUR).total == pytest.approx(3_600)
+
+
+@pytest.mark.parametrize(("to", "parts"), [(0, 0), (1, 1), (99, 1), (100, 0)])
+def test_arms_are_compared_between_0_and_100_percent(to: int, parts: int) -> None:
+    our = plan(guardrails=RULES, origin=50, to=to)
+    coming = traffic(our, day())
+    assert len(outlooks(our, RULES[1], STARTS, coming)) == parts
+    assert len(outlooks(our, RULES[2], errors(armed=True), coming)) == 1 + parts
+
+
+def test_a_part_that_is_alone_has_all_of_the_evidence() -> None:
+    both, alone = (seen(2, 10, errors(armed=armed)) for armed in (True, False))
+    assert both.part == alone.part == "history"
+    assert alone.visible[1].half < both.visible[1].half
+
+
+def test_no_tolerance_is_a_limit_of_nothing() -> None:
+    rules = tuple(replace(one, tolerance=None) for one in RULES)
+    our = plan(guardrails=rules)
+    for index, before in enumerate((None, STARTS, errors(armed=True))):
+        assert {one.limit for one in outlooks(our, rules[index], before, traffic(our, day()))} == {
+            0
+        }
+
+
+@pytest.mark.parametrize(("rate", "guess"), [(0.0, 0.01), (1.0, 0.99)])
+def test_a_guess_of_the_rate_is_never_certain(rate: float, guess: float) -> None:
+    told = [seen(1, 10, replace(STARTS, rate=one), ALL_ONCE) for one in (rate, guess)]
+    assert told[0].visible == told[1].visible
+    assert told[0].visible[1].half < math.inf
+
+
+def test_nothing_drops_by_more_than_all() -> None:
+    wide = plan(guardrails=(RULES[0], replace(RULES[1], tolerance=60.0), RULES[2]))
+    assert seen(1, 10, STARTS, wide).twice.effect == 1.0
+
+
 def test_starts_count_from_their_lag_on():
     coming, starts = traffic(PLAN, day()), PLAN.families[1]
     assert coming.until(starts, MINUTE).total == 0
@@ -200,12 +243,17 @@ def test_no_past_is_no_traffic():
 
 def test_arms_are_split_as_at_the_new_share():
     assert split(Reading(90, 10, 5), 0.5) == Reading(50, 50, 5)
+    assert split(Reading(90, 10, 5), 0.2) == Reading(80, 20, 5)
 
 
 def test_what_holds_at_once_holds_from_the_first_step():
     assert first_step(lambda _: True, STEP) == STEP
     assert first_step(lambda after: after >= timedelta(minutes=17), STEP) == 4 * STEP
     assert first_step(lambda _: False, STEP) is None
+    assert first_step(lambda after: after >= 60 * DAY, STEP) == 60 * DAY
+    assert first_step(lambda after: after > 60 * DAY, STEP) is None
+    week = 7 * MINUTE  # of which 60 days are no whole number
+    assert first_step(lambda after: after >= 60 * DAY, week) is None
 
 
 def test_a_short_soak_is_told_at_its_end():
@@ -214,3 +262,8 @@ def test_a_short_soak_is_told_at_its_end():
     assert [one.after for one in told.visible] == [10 * MINUTE]
     assert (told.curve[0].after, told.curve[-1].after) == (STEP, 10 * MINUTE)
     assert isinstance(told.curve[0], Visible)
+    for soak in (12 * MINUTE, HOUR, 6 * HOUR):
+        our = plan(guardrails=RULES, soak=soak)
+        told = outlooks(our, RULES[0], None, traffic(our, day()))[0]
+        assert [one.after for one in told.visible] == [i for i in (HOUR,) if i < soak] + [soak]
+        assert told.curve[-1].after == soak

@@ -325,7 +325,7 @@ CONDITIONS: dict[str, tuple[Plan, State, Observation, str, Reason, str]] = {
         f"alerts with {SEV1} fire: Down"),
     "two do not hold: the first says why": (
         asked(window=FROM_9), State(), replace(found(alerts=("Down",)), now=T - DAY), "False",
-        LATE, f'its window opens at 2026-11-23T12:01:00Z; alerts with {SEV1} fire: Down'),
+        LATE, f"its window opens at 2026-11-23T12:01:00Z; alerts with {SEV1} fire: Down"),
     "an override": (
         asked(OVERRIDDEN), State(), found(alerts=("Down",)), "True", Reason.OVERRIDDEN,
         ("AlertsFiring overridden by @mia: alert X is known, INC-12;"

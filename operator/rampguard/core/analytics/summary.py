@@ -37,12 +37,12 @@ class ArmCounts:
     """One arm. users: with an exposure; new_users: with one that is not by cookie."""
 
     arm: str
-    exposures: int = 0
-    by_cookie: int = 0  # of the exposures
-    users: int = 0
-    new_users: int = 0
-    session_starts: int = 0
-    other_events: int = 0
+    exposures: int
+    by_cookie: int  # of the exposures
+    users: int
+    new_users: int
+    session_starts: int
+    other_events: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
