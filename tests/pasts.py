@@ -127,7 +127,7 @@ def _binomial(chance: random.Random, many: int, share: float) -> int:
     return (
         sum(chance.random() < share for _ in range(many))
         if many < 200
-        else _rare(chance, many * share)
+        else min(many, _rare(chance, many * share))
     )
 
 
