@@ -45,6 +45,7 @@ STARTS: dict[str, tuple[Plan, timedelta, tuple[int, int, int]]] = {
     "24 hours hold none": (PLAN, DAY, (0, 0, 0)),
     "short soaks begin one after the other": (SHORT, 2 * DAY, (24, 24, 47)),
     "of a long history not all": (SHORT, 30 * DAY, (199, 26, 719)),
+    "not more than there may be": (SHORT, 225 * HOUR, (185, 24, 224)),
     "a day and a short soak": (SHORT, 25 * HOUR, (1, 24, 24)),
     "less than a day and a short soak": (SHORT, 10 * HOUR, (1, 9, 9)),
 }
