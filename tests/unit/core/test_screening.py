@@ -16,7 +16,7 @@ from rampguard.core.model import Baseline, Reading, Soaking
 from rampguard.core.plan import Plan
 from rampguard.core.rates import _counts, _error_tests, _once, _paired
 from rampguard.core.replays import _at_rest, _counted, _measured, taken
-from rampguard.core.screening import alarming
+from rampguard.core.screening import _screens, _summed, alarming
 from rampguard.core.statistics import log_e_binomial, logit
 from scenes import DAY, HOUR, MINUTE, plan
 
@@ -111,14 +111,14 @@ def asked(soak: timedelta, *rules: Guardrail, share: int = 10, told: World) -> t
     our = replace(our, tempo=replace(our.tempo, history=HOUR))
     counts = counts_of(told, days=max(2 * HOUR + soak, 5 * HOUR) / DAY, our=our)
     return _at_rest(our, STEP), replace(counts, counts=tuple(
-        tuple(map(fewer, bins)) if family.selector == DROP.metric else bins
+        tuple(map(fewer, range(len(bins)), bins)) if family.selector == DROP.metric else bins
         for family, bins in zip(our.families, counts.counts, strict=True)
     ))  # fmt: skip
 
 
-def fewer(one: Reading) -> Reading:
-    """Return starts of which treatment loses a third, whatever it does before: all is new."""
-    return one._replace(treatment=round(one.treatment * 0.65))
+def fewer(i: int, one: Reading) -> Reading:
+    """Return starts of which treatment loses two thirds since 20 min after the start."""
+    return one._replace(treatment=round(one.treatment / 3)) if i > (2 * HOUR) // STEP + 4 else one
 
 
 @pytest.mark.parametrize("soak", STEPS.values(), ids=STEPS)
@@ -129,6 +129,34 @@ def test_it_alarms_where_a_window_reaches_its_threshold(told: World, rules, soak
     our, counts = asked(soak, *rules, told=told)
     known = taken(our, counts, START)
     assert screened(our, counts, *known) == due(our, counts, *known)
+
+
+UNSAID = tuple(replace(one, tolerance=None) for one in RULES)
+
+
+@pytest.mark.parametrize("soak", STEPS.values(), ids=STEPS)
+@pytest.mark.parametrize("rules", [RULES, (SHARE, ONCE, ERRORS), TOLERANT, UNSAID],
+    ids=["as usual", "once per user", "tolerant", "no tolerance"])  # fmt: skip
+@pytest.mark.parametrize("share", [0, 1, 10, 95, 99, 100])
+@pytest.mark.parametrize("rate", [0.0, 0.6, 1.0])
+def test_its_evidence_is_that_of_the_judge(rate: float, share: int, rules, soak) -> None:
+    world = harm(share=share / 100, drawn=0.5, failing=5.0, requests=2.0, users=0.5)
+    our, counts = asked(soak, *rules, share=share, told=world)
+    first, size = counts.index(START), spacing(STEP, soak) // STEP
+    sums = {f: _summed(f, bins[first : first + soak // STEP], STEP)
+            for f, bins in zip(our.families, counts.counts, strict=True)}  # fmt: skip
+    known = {one.guardrail: one for one in taken(our, counts, START)}
+    known[DROP.name] = replace(known[DROP.name], rate=rate)
+    for rule in rules:
+        screens = list(_screens(our, rule, known.get(rule.name), sums, size))
+        for n in (1, 2, 5, 12, LOOKS):
+            parts = list(judged(our, rule, known.get(rule.name), counts, n))
+            assert len(screens) == len(parts)
+            for screen, (threshold, logs) in zip(screens, parts, strict=True):
+                assert screen.threshold == threshold
+                for i, log in zip(range(0, n, size), logs, strict=True):
+                    assert screen.log_e(i, n) == pytest.approx(log, abs=1e-9)
+                    assert screen.worse(i, n) or log <= 0
 
 
 SOME = {"enough": (True, False), "armed": (False, True), "neither": (False, False)}
