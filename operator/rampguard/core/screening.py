@@ -65,7 +65,7 @@ def alarming(
     first: the step with which the soak begins. A kill-switch and free queries are not looked at.
     """
     soak, step = plan.soaks[plan.last], counts.step
-    bin_steps, steps = max(1, spacing(step, soak) // step), soak // step
+    bin_steps, steps = spacing(step, soak) // step, soak // step
     told = zip(plan.families, counts.counts, strict=True)
     sums = {f: _summed(f, bins[first : first + steps], step) for f, bins in told}
     known = {one.guardrail: one for one in baselines}

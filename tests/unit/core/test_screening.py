@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pasts import BEGIN, RULES, STEP, World, counts_of
-from rampguard.core.ask import Guardrail, GuardrailType
+from rampguard.core.ask import Guardrail, GuardrailType, Metrics, PromQL
 from rampguard.core.baseline import counted
 from rampguard.core.budget import budget
 from rampguard.core.counting import spacing, windows
@@ -157,6 +157,18 @@ def test_its_evidence_is_that_of_the_judge(rate: float, share: int, rules, soak)
                 for i, log in zip(range(0, n, size), logs, strict=True):
                     assert screen.log_e(i, n) == pytest.approx(log, abs=1e-9)
                     assert screen.worse(i, n) or log <= 0
+
+
+def test_the_share_is_of_new_assignments() -> None:
+    narrow = PromQL('assignments_total{experiment="tree",source="new"}')
+    our = plan(guardrails=(SHARE,), metrics=Metrics(assignments=narrow))
+    new, every = our.families
+    sums = {
+        new: _summed(new, (Reading(3, 9),), STEP),
+        every: _summed(every, (Reading(9, 9),), STEP),
+    }
+    upper, _ = _screens(our, SHARE, None, sums, 1)
+    assert upper.log_e(0, 1) == log_e_binomial(9, 3, logit(0.55), 1)
 
 
 SOME = {"enough": (True, False), "armed": (False, True), "neither": (False, False)}
