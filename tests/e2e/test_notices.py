@@ -127,8 +127,10 @@ def test_every_notice_arrives_though_a_channel_fails_and_the_operator_dies(
             in found["message"]
         )
         assert [one["tags"][1] for one in told.grafana.taken] == ["Change"]
-        reasons = {(event["reason"], event["type"]) for event in stage.events()}
-        assert ("NotifyFailed", "Warning") in reasons
+        # An event may die with an operator that is killed; the status has what it would have said.
+        told_of = [line for line in stage.status()["timeline"] if "does not take notices" in line]
+        assert len(told_of) == 1
+        assert "mail" in told_of[0]
 
 
 def test_no_dead_channel_delays_a_rollback_and_it_is_told_afterwards(
