@@ -151,6 +151,8 @@ def test_no_dead_channel_delays_a_rollback_and_it_is_told_afterwards(
         body = next(b for b in told.mail.bodies("html") if "pods run 0 again" in b)
         assert "because: abort was asked" in body
         assert [one["tags"][1] for one in told.grafana.taken] == ["Change", "Rollback"]
+        reasons = {(event["reason"], event["type"]) for event in stage.events()}
+        assert ("NotifyFailed", "Warning") in reasons
 
 
 def test_nothing_changes_until_everybody_has_the_plan(stage: Stage, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def _width(screen: Screen) -> int:
 
 def _redraw(kubectl: Kubectl, screen: Screen, name: str) -> None:
     from rich.console import Console  # noqa: PLC0415 - 50 ms that only a live screen pays
-    from rich.live import Live  # noqa: PLC0415 - as above
+    from rich.live import Live  # noqa: PLC0415 - what only a live screen pays
 
     console = Console(no_color=not screen.colour, highlight=False, markup=False, emoji=False)
     with Live(console=console, refresh_per_second=REDRAWS, vertical_overflow="crop") as live:
