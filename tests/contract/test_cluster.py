@@ -14,7 +14,16 @@ from kubernetes.aio.client import Configuration
 from control_plane import ADMIN, STRANGER, ControlPlane, control_plane
 from rampguard.adapters.kubernetes import KubernetesCluster, Limits
 from rampguard.core.ask import Ref
-from rampguard.ports import Cluster, Conflict, Json, NotFound, RampError, Refused, Resource
+from rampguard.ports import (
+    Cluster,
+    Conflict,
+    Json,
+    NotFound,
+    RampError,
+    Refused,
+    Resource,
+    Unavailable,
+)
 
 names = (f"ns-{n}" for n in itertools.count())
 
@@ -116,13 +125,14 @@ async def have_crd(bench: RealBench) -> None:
     root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     if not (await bench.call("GET", root))["items"]:
         await bench.call("POST", root, CRD)
-    for _ in range(100):
+    for _ in range(300):
         try:
             await bench.cluster.list(Resource.RAMPS, None)
-        except NotFound:
+        except (NotFound, Unavailable):  # a kind that is not served yet is either
             await asyncio.sleep(0.1)
         else:
             return
+    pytest.fail("the API server does not serve ramps")
 
 
 # --- the fake one --------------------------------------------------------------------------------
