@@ -17,10 +17,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from rampguard.core.ask import PromQL, Ref
+from rampguard.core.ask import Ask, PromQL, Ref
 from rampguard.core.model import Sample, Series
 from rampguard.core.outbox import Delivery, Notice
 from rampguard.core.plan import Tempo
+from rampguard.core.probe import Heard, Probe, Reply, Round
 from rampguard.core.replay import Record
 from rampguard.core.require import Answer
 
@@ -31,6 +32,8 @@ __all__ = [
     "Clock",
     "Cluster",
     "Conflict",
+    "Door",
+    "Errand",
     "Gone",
     "Held",
     "InvalidSpec",
@@ -38,10 +41,12 @@ __all__ = [
     "Metrics",
     "NoChecks",
     "NoNotifier",
+    "NoProber",
     "NoRecorder",
     "NotFound",
     "Notifier",
     "Post",
+    "Prober",
     "RampError",
     "Record",
     "Recorder",
@@ -120,6 +125,7 @@ class Resource(StrEnum):
     REPLICASETS = "apis/apps/v1/replicasets"
     PODS = "api/v1/pods"
     NAMESPACES = "api/v1/namespaces"
+    SERVICES = "api/v1/services"
     EVENTS = "apis/events.k8s.io/v1/events"
     RELEASES = "api/v1/secrets"  # Helm's own records: touched by the uninstall hook alone
 
@@ -309,6 +315,35 @@ class NoNotifier:
         raise Refused(f"no channel {channel} is configured")
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where one pod is asked. host: the name by which others call it."""
+
+    address: str
+    port: int
+    host: str
+
+
+class Prober(Protocol):
+    """Asks a pod of the app as a user would."""
+
+    async def ask(self, probe: Probe, door: Door, user: str, uid: str) -> Reply:
+        """Return the words of the answer as they came, at most WORDS characters each.
+
+        user: who asks, where the probe says how. uid: of the ramp. Raises Unavailable: no answer
+        that can be understood, in time; unknown headers.
+        """
+        ...
+
+
+class NoProber:
+    """Reaches no pod."""
+
+    async def ask(self, probe: Probe, door: Door, user: str, uid: str) -> Reply:  # noqa: ARG002 - the port's
+        """Raise Unavailable."""
+        raise Unavailable("this operator asks no pods")
+
+
 class NoRecorder:
     """Keeps nothing."""
 
@@ -322,6 +357,15 @@ class Post:
 
     uid: str
     due: tuple[tuple[Notice, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A round of the probe that is to be asked now, and the pods that may be, raw."""
+
+    ask: Ask
+    round: Round
+    pods: tuple[Json, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,8 +383,9 @@ class Rules:
 class World:
     """Everything outside, as one pass sees it.
 
-    By ramp uid: refusals, of the last pass; deliveries, which no status remembers yet. posts: what
-    the last pass found due, and a status remembers.
+    By ramp uid: refusals, of the last pass; deliveries, which no status remembers yet; heard, the
+    latest answers to the probe. By ramp: posts and errands, which the last pass found due and a
+    status remembers.
     """
 
     cluster: Cluster
@@ -351,6 +396,9 @@ class World:
     checks: Checks = field(default_factory=NoChecks)
     recorder: Recorder = field(default_factory=NoRecorder)
     notifier: Notifier = field(default_factory=NoNotifier)
+    prober: Prober = field(default_factory=NoProber)
     refusals: dict[str, tuple[str, ...]] = field(default_factory=dict)
     deliveries: dict[str, tuple[Delivery, ...]] = field(default_factory=dict)
     posts: dict[Ref, Post] = field(default_factory=dict)
+    heard: dict[str, Heard] = field(default_factory=dict)
+    errands: dict[Ref, Errand] = field(default_factory=dict)

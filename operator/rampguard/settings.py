@@ -24,6 +24,7 @@ from pydantic.alias_generators import to_camel
 
 from rampguard.adapters.checks import Check
 from rampguard.adapters.notices import FIELDS, Channel, Grafana
+from rampguard.adapters.probe import WayIn
 from rampguard.adapters.prometheus import Source
 from rampguard.core.durations import show_duration
 from rampguard.core.plan import Tempo
@@ -145,6 +146,23 @@ class IncidentCheck(_Model):
         return Check(**dict(self))
 
 
+class ProbeWay(_Model):
+    """What ramps may name for their probe to be let in."""
+
+    headers_file: Path | None = None
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _of_use(self) -> Self:
+        if self.headers_file is None and self.ca_file is None:
+            raise ValueError("headersFile, caFile or both are needed")
+        return self
+
+    def as_way(self) -> WayIn:
+        """Return what the adapter takes."""
+        return WayIn(**dict(self))
+
+
 class Records(_Model):
     """Where the flight recorder writes. url empty: nowhere; max_mb: of all records together."""
 
@@ -195,6 +213,7 @@ class Settings(_Model):
 
     prometheus: dict[Name, Prometheus] = {}
     incident_checks: dict[Name, IncidentCheck] = {}
+    probes: dict[Name, ProbeWay] = {}
     look_interval: Duration = timedelta(seconds=30)
     scrape_interval: Duration = timedelta(seconds=15)
     assignment_lag: Duration = timedelta(minutes=2)
@@ -241,6 +260,11 @@ class Settings(_Model):
     def checks(self) -> dict[str, Check]:
         """The configured incident checks by name."""
         return {name: one.as_check() for name, one in self.incident_checks.items()}
+
+    @property
+    def ways(self) -> dict[str, WayIn]:
+        """The configured ways in of probes by name."""
+        return {name: one.as_way() for name, one in self.probes.items()}
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:

@@ -10,6 +10,7 @@ from rampguard.adapters.checks import HttpChecks
 from rampguard.adapters.clock import RealClock
 from rampguard.adapters.kubernetes import KubernetesCluster
 from rampguard.adapters.notices import ChannelNotifier
+from rampguard.adapters.probe import HttpProber
 from rampguard.adapters.prometheus import PrometheusMetrics
 from rampguard.adapters.records import FlightRecorder, Place
 from rampguard.adapters.telemetry import RealTelemetry
@@ -23,6 +24,7 @@ RIGHTS = (
     *(("get", Resource.DEPLOYMENTS, ""), ("patch", Resource.DEPLOYMENTS, "")),
     ("list", Resource.REPLICASETS, ""),
     *(("list", Resource.PODS, ""), ("watch", Resource.PODS, "")),
+    ("get", Resource.SERVICES, ""),
     ("create", Resource.EVENTS, ""),
 )
 
@@ -62,6 +64,7 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         checks=HttpChecks(settings.checks),
         recorder=recorder or NoRecorder(),
         notifier=notifier,
+        prober=HttpProber(settings.ways),
     )
     try:
         yield Wired(world, telemetry, recorder)

@@ -183,6 +183,11 @@ SPEC_RULES = (
         "require.announced: true needs notify: name the channels that are to hear of the plan",
         _announceable,
     ),
+    Rule(
+        "!has(self.probe) || has(self.arms)",
+        "probe needs arms: the words by which the app names them",
+        lambda s: not s.get("probe") or bool(s.get("arms")),
+    ),
 )
 ARMS_RULES = (
     Rule(

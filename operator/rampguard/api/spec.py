@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from rampguard.api.guardrail_rules import GUARDRAIL_RULES, LARGEST_TOLERANCE
+from rampguard.api.probe import Probe
 from rampguard.api.raw import saying
 from rampguard.api.require import Require, Window
 from rampguard.api.rules import (
@@ -212,6 +213,9 @@ class Spec(Wire):
     )
     arms: Arms | None = None
     metrics: Metrics | None = None
+    probe: Probe | None = Field(
+        None, description="asks the app itself which arm it gives to users; default: nobody does"
+    )
     guardrails: Annotated[tuple[Guardrail, ...], Field(min_length=1, max_length=10)] = Field(
         description="what watches the ramp; nothing else does",
         json_schema_extra={

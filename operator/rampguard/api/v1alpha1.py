@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rampguard.api.probe import to_probe
 from rampguard.api.raw import Json, part, saying, text
 from rampguard.api.require import to_require, to_window
 from rampguard.api.rules import minutes
@@ -78,6 +79,7 @@ def _asked(spec: Spec) -> dict[str, Any]:
             arm_label=metrics.arm_label,
             assignments=PromQL(metrics.assignments),
         ),
+        "probe": to_probe(spec.probe),
         "guardrails": tuple(_guardrail(one) for one in spec.guardrails),
         "alpha": float(spec.alpha),
         "alpha_within_tolerance": float(spec.alpha_within_tolerance),

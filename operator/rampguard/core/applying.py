@@ -30,6 +30,13 @@ from rampguard.core.moves import (
     without_gate,
 )
 from rampguard.core.plan import Plan
+from rampguard.core.probing import (
+    TOKEN,
+    asked_at_step,
+    is_believed,
+    wrong_reason,
+    wrong_text,
+)
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
 from rampguard.core.targets import advance, carried, missing_write, taken
@@ -56,7 +63,7 @@ def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> De
     if stage.killed:
         return _killed(plan, state, seen, stage.killed)
     if not writes and all_proven(seen):
-        return _soak(plan, state, stage, seen)
+        return _proven(plan, state, stage, seen)
     if not writes and readable(seen) and overdue(plan, seen, stage.progress):
         return _too_slow(plan, state, stage, seen)
     state, notes = _slow(plan, state, stage, seen)
@@ -67,6 +74,35 @@ def applying(plan: Plan, state: State, stage: Applying, seen: Observation) -> De
         notes=notes,
         look_again_in=plan.tempo.proving,
     )
+
+
+def _proven(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decision:
+    """Let the app itself say what it does, then watch; an app that says nothing is watched, too."""
+    state = asked_at_step(plan, state, stage.step, seen.now)
+    if is_believed(state, stage.accepted):
+        return _misassigned(plan, state, seen)
+    if state.probed.round is None:
+        return _soak(plan, state, stage, seen)
+    if (seen.now - stage.progress.grew) * 2 > patience(plan, seen):
+        # Pods that stay proven are no standstill: one that is lost later has its whole time.
+        state = replace(
+            state, stage=replace(stage, progress=replace(stage.progress, grew=seen.now))
+        )
+    text = f"{lag_text(plan, seen, stage.step)}; the probe is being asked"
+    return Decision(
+        state=state,
+        because=Because(Reason.APPLYING, text),
+        look_again_in=plan.tempo.proving,
+    )
+
+
+def _misassigned(plan: Plan, state: State, seen: Observation) -> Decision:
+    """Answer wrong answers of an app whose pods are all proven."""
+    because = Because(wrong_reason(state), wrong_text(state))
+    if plan.ask.on_failure is OnFailure.ROLLBACK:
+        return roll_back(plan, state, seen, because)
+    asked, notes = ask_about(plan, state, because.message, (TOKEN,), seen.now)
+    return Decision(state=asked, because=because, notes=notes, look_again_in=plan.tempo.proving)
 
 
 def coverages(seen: Observation) -> tuple[Coverage, ...]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NewType
 
 from rampguard.core.outbox import NextDecision, Notify
+from rampguard.core.probe import Probe
 from rampguard.core.require import Require, Window
 
 EnvName = NewType("EnvName", str)
@@ -144,6 +145,7 @@ class Ask:
     proof_timeout: timedelta = timedelta(minutes=15)
     arms: Arms | None = None  # None: no typed guardrail needs them
     metrics: Metrics | None = None  # None: no typed guardrail needs it
+    probe: Probe | None = None  # None: nobody asks the app
     guardrails: tuple[Guardrail, ...]
     alpha: float = 0.01
     alpha_within_tolerance: float = 0.10

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from rampguard.core.answers import heard_text
 from rampguard.core.applying import coverages, harm_text, lag_text, proven_pods
 from rampguard.core.ask import GitopsPolicy
 from rampguard.core.durations import show_seconds
@@ -36,6 +37,7 @@ from rampguard.core.moves import blind_for, is_gate, overdue
 from rampguard.core.outbox import waiting
 from rampguard.core.plan import Plan, next_finding, soak_end
 from rampguard.core.preconditions import met_text, skipped, text_of, unmet, window_is_over
+from rampguard.core.probe import Occasion
 from rampguard.core.reasons import ConditionType, Reason
 from rampguard.core.soak import serious
 from rampguard.core.targets import show_entry
@@ -153,6 +155,7 @@ def _facts(
     yield from _gitops(plan, state, seen)
     yield from _signals(seen)
     yield from _proof(plan, state, seen)
+    yield from _assignment(plan, state)
     yield from _guardrails(plan, state.stage)
     yield from _rollback(plan, state, seen)
     yield from _notified(state)
@@ -288,6 +291,24 @@ def _leftovers(seen: Observation) -> str:
         if left
         else ("the Deployments do not say yet that they took the original")
     )
+
+
+def _assignment(plan: Plan, state: State) -> Iterator[_Fact]:
+    if plan.ask.probe is None:
+        return
+    kind, heard = ConditionType.ASSIGNMENT_VERIFIED, state.probed.heard
+    if heard is None:
+        yield _Fact(kind, None, Reason.PENDING, "the app was not asked yet")
+        return
+    text = f"{heard_text(heard)} (at {heard.at:%Y-%m-%dT%H:%M:%SZ})"
+    if heard.faults:
+        yield _fails(kind, heard.faults[0].reason, text)
+    elif heard.silent:
+        yield _Fact(kind, None, Reason.PROBE_FAILED, text)
+    elif heard.occasion is Occasion.START:
+        yield _Fact(kind, None, Reason.PENDING, text)
+    else:
+        yield _holds(kind, Reason.SHARE_AS_WANTED, text)
 
 
 def _guardrails(plan: Plan, stage: Stage) -> Iterator[_Fact]:

@@ -18,7 +18,7 @@ An unknown leads nowhere: the stage stays and is looked at again.
 from dataclasses import replace
 from typing import assert_never
 
-from rampguard.core.applying import applying
+from rampguard.core.applying import all_proven, applying
 from rampguard.core.ask import Leave
 from rampguard.core.model import (
     Applying,
@@ -42,6 +42,7 @@ from rampguard.core.model import (
 from rampguard.core.moves import end, is_gate, note, told_once
 from rampguard.core.notices import take_deliveries, with_notices
 from rampguard.core.plan import Plan
+from rampguard.core.probing import take_in, until_due, without_round
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import ended, roll_back, rolling_back, step_of
 from rampguard.core.soak import rebased, soaking
@@ -53,11 +54,12 @@ LINES = 20  # kept of the timeline
 def decide(plan: Plan, state: State, seen: Observation) -> Decision:
     """Choose the next stage, the actions it needs, and when to look again."""
     told, tried = take_deliveries(plan, state, seen)
+    told, answers = take_in(plan, told, seen, proven=all_proven(seen))
     heard, notes = _hear(plan, told, seen)
     decision = _let_go(plan, heard, seen) or _unreadable(plan, heard, seen)
     if decision is None:
         decision = _interrupted(plan, heard, seen) or _walk(plan, heard, seen)
-    decision = replace(decision, notes=(*tried, *notes, *decision.notes))
+    decision = replace(decision, notes=(*tried, *answers, *notes, *decision.notes))
     return _sealed(plan, state, seen, with_notices(plan, state, seen, decision))
 
 
@@ -194,6 +196,9 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
     fenced = bool(state.originals) and (writes or moved) and not _must_go(plan, seen)
     lines = tuple(Line(seen.now, n.message) for n in decision.notes)
     under_way = isinstance(state.stage, Applying | Soaking | RollingBack)
+    if isinstance(state.stage, RollingBack | Ended):
+        state = without_round(state)
+    wait = until_due(state, seen.now)
     return replace(
         decision,
         notes=tuple(_addressed(plan, n) for n in decision.notes),
@@ -204,6 +209,7 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
             observed_generation=plan.ask.generation,
         ),
         fenced=fenced,
+        look_again_in=decision.look_again_in if wait is None else min(decision.look_again_in, wait),
         hold_finalizer=under_way and not seen.finalizer and not plan.ask.deleting,
     )
 

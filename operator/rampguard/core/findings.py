@@ -4,14 +4,17 @@ import itertools
 from collections.abc import Iterable
 from datetime import timedelta
 
+from rampguard.core.answers import heard_briefly, heard_text
 from rampguard.core.durations import show_duration
-from rampguard.core.model import Finding, Judgement, Look, Note, Soaking, Verdict
+from rampguard.core.model import Finding, Judgement, Look, Note, Soaking, State, Verdict
 from rampguard.core.moves import note
 from rampguard.core.parts import part_text
 from rampguard.core.plan import Plan
+from rampguard.core.probe import Heard, Occasion
 from rampguard.core.reasons import Reason
 
 WORDS, EVIDENCE = 80, 512  # characters that a finding keeps: of a server's answer, and in all
+PROBE = 256  # characters of what the probe heard
 DETAILS = 1024  # characters of the lines of numbers that a finding keeps
 ASKED = 1024  # characters of the queries that it keeps
 MOST_LINES = 20  # of either
@@ -27,21 +30,35 @@ def finding(  # noqa: PLR0913 - the facts of a record
     verdict: Verdict,
     *,
     late: bool,
-    vouched: int,
+    state: State,
 ) -> Finding:
-    """Return the record of a look. vouched: lines of what people vouched for until then."""
+    """Return the record of a look, with what the probe heard last of this share."""
     lines = (f"{one.name} {part_text(part)}" for one in look.judgements for part in one.parts)
+    heard = _heard(state, plan.values[stage.step])
+    told = evidence_text(look.judgements)
     return Finding(
         after=after,
         at=look.at,
         share=plan.values[stage.step],
         verdict=verdict,
-        evidence=evidence_text(look.judgements),
+        evidence=f"{told}; {heard_briefly(heard)}" if heard else told,
         late=late,
-        details=kept(lines, DETAILS, MOST_LINES),
+        details=kept((*_probe_lines(heard), *lines), DETAILS, MOST_LINES),
         asked=kept(look.asked, ASKED, MOST_LINES),
-        vouched=vouched,
+        vouched=len(state.vouched),
     )
+
+
+def _heard(state: State, share: int) -> Heard | None:
+    heard = state.probed.heard
+    asked = heard is not None and heard.occasion is not Occasion.START and heard.share == share
+    return heard if asked else None
+
+
+def _probe_lines(heard: Heard | None) -> tuple[str, ...]:
+    if heard is None:
+        return ()
+    return (f"probe at {heard.at:%Y-%m-%dT%H:%M:%SZ}: {heard_text(heard)}"[:PROBE],)
 
 
 def has_room(plan: Plan, recorded: Iterable[Finding]) -> bool:

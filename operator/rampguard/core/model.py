@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from rampguard.core.ask import EnvValue, GuardrailType, Leave, PromQL
 from rampguard.core.outbox import Delivery, Outbox
+from rampguard.core.probe import Heard, Probed
 from rampguard.core.reasons import Reason
 from rampguard.core.require import Required
 
@@ -439,6 +440,7 @@ class State:
     blind_total: timedelta = timedelta(0)  # over all soaks that ended
     mixed: timedelta | None = None  # length of the last mixed exposure; None: not measured
     told: tuple[str, ...] = ()  # keys of repeated notices and stale approvals already told
+    probed: Probed = field(default_factory=Probed)
     outbox: Outbox = ()
     delivered: int = 0  # notices, each to one channel
     unheard: tuple[str, ...] = ()  # notices that were given up, the latest
@@ -567,6 +569,7 @@ class Observation:
     exporters: tuple[tuple[str, tuple[str, ...]], ...] = ()  # seen with the signals
     unread: tuple[str, ...] = ()  # why dry runs have no baseline
     kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
+    heard: Heard | None = None  # of the round that is being asked; None: no answers yet
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
     channels: tuple[str, ...] = ()  # that the operator's configuration has
     deliveries: tuple[Delivery, ...] = ()  # since the last pass that was remembered

@@ -13,6 +13,7 @@ class ConditionType(StrEnum):
     GITOPS_SAFE = "GitOpsSafe"
     SIGNALS_READY = "SignalsReady"
     PODS_PROVEN = "PodsProven"
+    ASSIGNMENT_VERIFIED = "AssignmentVerified"
     GUARDRAILS_PASSING = "GuardrailsPassing"
     ROLLBACK_VERIFIED = "RollbackVerified"
     NOTIFIED = "Notified"
@@ -77,6 +78,15 @@ class Reason(StrEnum):
     PODS_LAG = "PodsLag"
     PODS_LOST = "PodsLost"  # a proven soak has a Ready pod off the value again
     PROOF_TIMEOUT = "ProofTimeout"
+
+    # assignment
+    SHARE_AS_WANTED = "ShareAsWanted"
+    ASSIGNMENT_MISMATCH = "AssignmentMismatch"  # another share of users is treated
+    NOT_STICKY = "NotSticky"  # a user has another arm on another pod
+    NOT_MONOTONE = "NotMonotone"  # a user has lost an arm that the ramp does not take away
+    WRONG_VALUE = "WrongValue"  # the app says that it runs another value
+    CARRIERS_DISAGREE = "CarriersDisagree"  # one answer says two arms
+    PROBE_FAILED = "ProbeFailed"  # no answer, or none that can be understood
 
     # guardrails
     ALL_WITHIN = "AllWithin"

@@ -63,6 +63,7 @@ from rampguard.core.moves import (
 from rampguard.core.plan import Plan, due_findings, soak_end, until_next_look
 from rampguard.core.preconditions import text_of, told_unmet, unmet, vouching
 from rampguard.core.preflight import step_preflight
+from rampguard.core.probing import TOKEN, asked_at_finding, is_believed, wrong_text
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
 from rampguard.core.start import apply_step
@@ -97,7 +98,7 @@ def soaking(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
     if watched.stage.rules != stage.rules or _is_held_now(plan, state, stage, seen):
         # These looks judged by what holds no more. Nothing is lost: the next one counts on.
         seen = replace(seen, looks=())
-    for take_in in (_switches, _looks, _pods, _blindness, _preconditions):
+    for take_in in (_switches, _probe, _looks, _pods, _blindness, _preconditions):
         watched = take_in(plan, watched, seen)
     decision = _answer(plan, watched, seen)
     return replace(decision, notes=(*watched.notes, *decision.notes))
@@ -166,6 +167,12 @@ def _switches(plan: Plan, watched: Watched, _: Observation) -> Watched:
             state, notes = told_once(watched.state, told)
             watched = replace(watched, state=state).told(*notes)
     return watched
+
+
+def _probe(plan: Plan, watched: Watched, seen: Observation) -> Watched:
+    """Ask the app again when a finding is near, so that it says what the app does now."""
+    state = asked_at_finding(plan, watched.state, watched.stage, seen.now)
+    return replace(watched, state=state)
 
 
 def _on_grid(plan: Plan, stage: Soaking, at: datetime) -> datetime:
@@ -283,9 +290,9 @@ def _as_known(plan: Plan, stage: Soaking, look: Look) -> tuple[Judgement, ...]:
 
 def _at_breach(plan: Plan, watched: Watched, look: Look) -> Finding:
     """Return the record of a new breach."""
-    stage, vouched = watched.stage, len(watched.state.vouched)
+    stage, state = watched.stage, watched.state
     after = look.at - stage.since
-    return finding(plan, stage, look, after, Verdict.BREACHED, late=False, vouched=vouched)
+    return finding(plan, stage, look, after, Verdict.BREACHED, late=False, state=state)
 
 
 def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterator[Finding]:
@@ -302,8 +309,7 @@ def _findings(plan: Plan, watched: Watched, look: Look, now: datetime) -> Iterat
         if verdict is Verdict.NO_DATA and now - instant <= plan.ask.max_blind:
             return  # those after it are younger still
         late = now - instant > 2 * plan.tempo.look + plan.tempo.scrape
-        vouched = len(watched.state.vouched)
-        yield finding(plan, stage, look, after, verdict, late=late, vouched=vouched)
+        yield finding(plan, stage, look, after, verdict, late=late, state=watched.state)
 
 
 def _verdicts(judgements: tuple[Judgement, ...]) -> tuple[tuple[str, Verdict], ...]:
@@ -372,6 +378,8 @@ def _answer(plan: Plan, watched: Watched, seen: Observation) -> Decision:
     state = replace(watched.state, stage=stage)
     if harm := _harm(plan, stage, seen.looks):
         return _breached(plan, state, stage, seen, harm)
+    if is_believed(state, stage.accepted):
+        return _misassigned(plan, state, stage, seen)
     policy = plan.ask.no_data
     too_blind = blind_for(stage.evidence, seen.now) > plan.ask.max_blind
     if too_blind and policy is NoDataPolicy.ROLLBACK:
@@ -431,6 +439,18 @@ def _breached(
     )
 
 
+def _misassigned(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Decision:
+    """Ask a person about an app that gave right answers when it was proven, and no longer does."""
+    why = f"the probe: {wrong_text(state)}"
+    asked, question = ask_about(plan, state, why, (TOKEN,), seen.now)
+    return Decision(
+        state=asked,
+        because=Because(Reason.AWAITING_APPROVAL, why),
+        notes=question,
+        look_again_in=min(until_next_look(plan, stage, seen.now), plan.tempo.recheck),
+    )
+
+
 def _hold(
     plan: Plan, state: State, stage: Soaking, seen: Observation, *, ignore_blind: bool
 ) -> Because | None:
@@ -456,7 +476,13 @@ def _hold(
         return Because(Reason.SOAKING, until)
     if due_findings(plan, stage, state.findings, over) and not ignore_blind:
         return Because(Reason.NO_DATA, f"{until}; a finding waits for data")
-    return None
+    return _probing(state, until)
+
+
+def _probing(state: State, until: str) -> Because | None:
+    if state.probed.round is None:
+        return None
+    return Because(Reason.SOAKING, f"{until}; the probe is being asked")
 
 
 def _blind_why(seen: Observation) -> str:

@@ -21,10 +21,17 @@ from rampguard.core.notices import is_announcing
 from rampguard.core.plan import Plan
 from rampguard.core.preconditions import text_of, unmet, vouched, vouching
 from rampguard.core.preflight import at_goal, preflight
+from rampguard.core.probing import (
+    asked_before_start,
+    failing_before_start,
+    is_asked_before_start,
+    without_round,
+)
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import own_stamp
 from rampguard.core.targets import advance, carries, holder, missing_write, show
 
+PROBING = "the probe is being asked"
 OWN_EVENTS = {  # causes of a block that are no event Blocked
     Reason.DECLARED_IN_GIT: Reason.GITOPS_CONFLICT,
     Reason.NOT_ANNOUNCED: Reason.NOT_ANNOUNCED,  # of which there is no notice: it might not arrive
@@ -48,6 +55,11 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
         because = Because(Reason.ALREADY_AT_GOAL, text)
         return end(state, seen, Outcome.COMPLETED, because, share=ask.to)
     missing = tuple(Because(Reason.SIGNALS_MISSING, text) for text in seen.signals or ())
+    if hindered:
+        state = without_round(state)
+    else:
+        state = asked_before_start(plan, state, seen.now, quiet=True)
+        hindered = failing_before_start(plan, state)
     hindered = (*hindered, *_unmet(plan, state, seen))
     if hindered or (missing and not ask.paused):
         return _blocked(plan, state, stage, seen, (*hindered, *missing))
@@ -55,6 +67,8 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
         return _wait(plan, state, stage, seen, Because(Reason.PAUSED, "paused before the start"))
     if seen.signals is None:
         return _wait(plan, state, stage, seen, Because(Reason.PENDING, "signals are being asked"))
+    if not is_asked_before_start(plan, state, quiet=True):
+        return _wait(plan, state, stage, seen, Because(Reason.PENDING, PROBING))
     return _ready(plan, state, stage, seen)
 
 
@@ -76,6 +90,9 @@ def _ready(plan: Plan, state: State, stage: Pending, seen: Observation) -> Decis
         asked, notes = ask_person(plan, state, "start", why, seen.now)
         because = Because(Reason.AWAITING_APPROVAL, why)
         return replace(_wait(plan, asked, stage, seen, because), notes=notes)
+    state = asked_before_start(plan, state, seen.now, quiet=False)
+    if not is_asked_before_start(plan, state, quiet=False):
+        return _wait(plan, state, stage, seen, Because(Reason.PENDING, PROBING))
     return _start(plan, state, seen)
 
 

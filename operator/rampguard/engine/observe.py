@@ -21,6 +21,7 @@ from rampguard.core.model import (
     Workload,
 )
 from rampguard.core.plan import Plan, look_instants
+from rampguard.core.probe import Heard
 from rampguard.core.preflight import at_goal, preflight
 from rampguard.core.targets import cause
 from rampguard.engine.counters import Pods
@@ -41,6 +42,7 @@ async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
         finalizer=is_held(ramp),
         refusals=world.refusals.pop(plan.ask.uid, ()),
         channels=world.notifier.channels,
+        heard=_heard(plan, state, world),
         deliveries=world.deliveries.get(plan.ask.uid, ()),
         namespace_deleting=plan.ask.deleting and await _namespace_goes(plan, world),
     )
@@ -53,6 +55,12 @@ async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
         return await _closer(plan, state, sight, world)
     except (Unavailable, Refused) as error:
         return Sight(replace(seen, unreadable=str(error)))
+
+
+def _heard(plan: Plan, state: State, world: World) -> Heard | None:
+    """Return the answers to the round that is being asked."""
+    heard, told = world.heard.get(plan.ask.uid), state.probed.round
+    return heard if heard and told and heard.number == told.number else None
 
 
 async def _closer(plan: Plan, state: State, sight: Sight, world: World) -> Sight:

@@ -18,6 +18,7 @@ from rampguard.engine.courier import settle
 from rampguard.engine.observe import observe
 from rampguard.engine.recording import keep
 from rampguard.engine.report import report
+from rampguard.engine.rounds import send
 from rampguard.engine.sight import Sight
 from rampguard.ports import Conflict, InvalidSpec, Json, NotFound, Post, Resource, World
 
@@ -60,6 +61,7 @@ async def _pass(ref: Ref, ramp: Json, world: World) -> Rest:
     await _remember(ref, ramp, to_status(view, remembered), decision, world)
     settle(ask.uid, sight.seen.deliveries, world)
     world.posts[ref] = Post(ask.uid, due(remembered.outbox, sight.seen.now))
+    send(plan, remembered, sight, world)
     keep(plan, state, sight.seen, decision, world)
     outcomes = await act(plan, decision, sight, world)
     await report(plan, decision, view, outcomes, world)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from rampguard.core.ask import Ref
 from rampguard.engine.courier import Courier
 from rampguard.engine.reconcile import Rest, reconcile
+from rampguard.engine.rounds import Rounds
 from rampguard.engine.scheduler import Scheduler
 from rampguard.engine.watching import PodWatches
 from rampguard.ports import (
@@ -28,7 +29,7 @@ Pass = Callable[[Ref, World], Awaitable[Rest]]
 
 
 class Runner:
-    """Scheduler, workers, watches and courier of one process."""
+    """Scheduler, workers, watches, courier and rounds of one process."""
 
     def __init__(
         self, world: World, namespaces: tuple[str, ...], workers: int, make: Pass = reconcile
@@ -39,6 +40,7 @@ class Runner:
         self._make = make
         self._watches = PodWatches(world, lambda ref, after: self.scheduler.wake(ref, after=after))
         self._courier = Courier(world, self.scheduler.wake)
+        self._rounds = Rounds(world, self.scheduler.wake)
         self._failed: dict[Ref, int] = {}
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
@@ -60,6 +62,7 @@ class Runner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._watches.close()
         await self._courier.close()
+        await self._rounds.close()
 
     async def _work(self) -> None:
         while (ref := await self.scheduler.next()) is not None:
@@ -85,6 +88,7 @@ class Runner:
             self._watches.want(ref, rest.watch)
             result, again = "ok", rest.again_in
         self._courier.take(ref)
+        self._rounds.take(ref)
         telemetry.count_pass(result, clock.monotonic() - began)
         return again
 
@@ -92,6 +96,7 @@ class Runner:
         self._failed.pop(ref, None)
         self._watches.want(ref, frozenset())
         self._courier.forget(ref)
+        self._rounds.forget(ref)
         self._world.telemetry.forget_ramp(ref)
 
     def _back_off(self, ref: Ref, error: Exception) -> timedelta:

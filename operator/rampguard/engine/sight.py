@@ -36,23 +36,39 @@ class Sight:
         return frozenset(label_selector(one) for one in self.deployments.values())
 
     @property
+    def asked(self) -> tuple[Json, ...]:
+        """Return the pods that the probe may ask: Ready ones of a target, and staying."""
+        return tuple(
+            pod
+            for pod in self._ours(self._families)
+            if is_ready(pod) and "deletionTimestamp" not in pod["metadata"]
+        )
+
+    @property
     def counted(self) -> Pods:
         """Return whose metrics count: every pod of a target, also a past one, and nobody else's."""
-        families = frozenset(
+        families = self._families
+        ours = self._ours(families)
+        return Pods(
+            families,
+            frozenset(pod["metadata"]["name"] for pod in ours if is_ready(pod)),
+            {pod["metadata"]["name"]: at for pod in ours if (at := started_at(pod))},
+        )
+
+    @property
+    def _families(self) -> frozenset[str]:
+        return frozenset(
             rs["metadata"]["name"]
             for name, one in self.owned.items()
             for rs in one.replicasets
             if is_controlled(rs, self.deployments[name])
         )
+
+    def _ours(self, families: frozenset[str]) -> tuple[Json, ...]:
         every = Pods(families)
-        ours = tuple(
+        return tuple(
             pod
             for one in self.owned.values()
             for pod in one.pods
             if every.has(pod["metadata"]["name"])
-        )
-        return Pods(
-            families,
-            frozenset(pod["metadata"]["name"] for pod in ours if is_ready(pod)),
-            {pod["metadata"]["name"]: at for pod in ours if (at := started_at(pod))},
         )
