@@ -137,12 +137,12 @@ class _Tally:
             yield Fault(Reason.CARRIERS_DISAGREE, text)
         if self._values:
             shown = (f"{_examples(pods)} said {value}" for value, pods in self._values.items())
-            text = f"pods said that they run another value than {told.share}: {_examples(shown)}"
+            text = f"pods said that they run another value than {told.share}: {_examples(shown, '; ')}"
             yield Fault(Reason.WRONG_VALUE, text)
         apart = [both for both in twice if len({arm for _, arm in both}) > 1]
         if apart:
             shown = (" and ".join(f"{arm} on {pod}" for pod, arm in both) for both in apart)
-            text = f"{len(apart)} of {len(twice)} users had two arms: {_examples(shown)}"
+            text = f"{len(apart)} of {len(twice)} users had two arms: {_examples(shown, '; ')}"
             yield Fault(Reason.NOT_STICKY, text)
         if left:
             text = (
@@ -255,10 +255,10 @@ def _is_value(word: str, share: int) -> bool:
         return False
 
 
-def _examples(lines: Collection[str] | Iterator[str]) -> str:
+def _examples(lines: Collection[str] | Iterator[str], between: str = ", ") -> str:
     told = tuple(dict.fromkeys(lines))
     more = f" and {len(told) - EXAMPLES} more" if len(told) > EXAMPLES else ""
-    return f"{', '.join(told[:EXAMPLES])}{more}"
+    return f"{between.join(told[:EXAMPLES])}{more}"
 
 
 def _asked(ask: Ask) -> tuple[Probe, Arms]:

@@ -21,8 +21,8 @@ from rampguard.core.model import (
     Workload,
 )
 from rampguard.core.plan import Plan, look_instants
-from rampguard.core.probe import Heard
 from rampguard.core.preflight import at_goal, preflight
+from rampguard.core.probe import Heard
 from rampguard.core.targets import cause
 from rampguard.engine.counters import Pods
 from rampguard.engine.covering import cover, with_owned
