@@ -19,6 +19,7 @@ from rampguard.core.ask import (
     Target,
 )
 from rampguard.core.outbox import NAMED, Kind, NextDecision, Notify
+from rampguard.core.probe import Carrier, Probe, Spot
 from rampguard.core.require import Incidents, Override, Require, SmokeTest, Window
 
 H, M = timedelta(hours=1), timedelta(minutes=1)
@@ -75,6 +76,22 @@ REQUIRE = Require(
     override=Override("@mia", "alert X is known, INC-12"),
 )
 UNANNOUNCED = replace(REQUIRE, announced=False)
+PROBE = Probe(
+    service="api",
+    port=8080,
+    path="/tree?skill=a",
+    https=True,
+    arm=(
+        Spot(Carrier.HEADER, "X-Arm"),
+        Spot(Carrier.COOKIE, "arm"),
+        Spot(Carrier.JSON, "experiment.variant"),
+    ),
+    value=Spot(Carrier.JSON, "experiment.rollout"),
+    identity=Spot(Carrier.HEADER, "X-Request-ID"),
+    headers_from="api-probe",
+    users=100,
+    rate=50,
+)
 LINK = "https://wiki.example.com/tests?id=7#end"
 # What the valid manifest asks, field by field.
 WHOLE: dict[str, Any] = {
@@ -91,6 +108,7 @@ WHOLE: dict[str, Any] = {
     "proof_timeout": 15 * M,
     "arms": Arms("tree", "list"),
     "metrics": Metrics(source="default", arm_label="variant", assignments=SELECTOR),
+    "probe": PROBE,
     "guardrails": ALL,
     "alpha": 0.01,
     "alpha_within_tolerance": 0.1,
@@ -138,6 +156,7 @@ def judged_by(*guardrails: Guardrail) -> dict[str, Any]:
     return {"guardrails": guardrails}
 
 
+ARMLESS = (drop("arms"), drop("metrics"), drop("probe"))
 ROWS: dict[str, Row] = {
     "every field": ((), {}),
     "no fromAbsent": left_out("fromAbsent", from_absent=False),
@@ -181,8 +200,9 @@ ROWS: dict[str, Row] = {
         ),
     ),
     "a Threshold alone, without arms and metrics": (
-        (drop("arms"), drop("metrics"), *only(1), drop("guardrails.0.dryRun")),
+        (*ARMLESS, *only(1), drop("guardrails.0.dryRun")),
         {
+            "probe": None,
             "arms": None,
             "metrics": None,
             "guardrails": (
@@ -202,8 +222,8 @@ ROWS: dict[str, Row] = {
     "an ExposureBalance alone": (only(0), {"guardrails": (SHARE,)}),
     "a RelativeDrop alone": (only(2), {"guardrails": (STARTS,)}),
     "an ErrorRate alone, without arms and metrics": (
-        (drop("arms"), drop("metrics"), *only(3)),
-        {"arms": None, "metrics": None, "guardrails": (ERRORS,)},
+        (*ARMLESS, *only(3)),
+        {"probe": None, "arms": None, "metrics": None, "guardrails": (ERRORS,)},
     ),
     "nothing for the fields of other types": (
         (
@@ -321,6 +341,25 @@ ROWS: dict[str, Row] = {
     "onDelete Keep": given("onDelete", "Keep", on_delete=Leave.KEEP),
     "gitops Ignore": given("gitops.policy", "Ignore", gitops=GitopsPolicy.IGNORE),
     "an empty gitops": given("gitops", {}, gitops=GitopsPolicy.ENFORCE),
+    "no probe": left_out("probe", probe=None),
+    "nothing for the probe": given("probe", None, probe=None),
+    "the least of a probe": given(
+        "probe",
+        {"service": "api", "port": 1, "path": "/", "arm": {"cookie": "arm"}},
+        probe=Probe(service="api", port=1, path="/", arm=(Spot(Carrier.COOKIE, "arm"),)),
+    ),
+    "the most of a probe": (
+        (put("probe.port", 65535), put("probe.users", 1000), put("probe.rate", 100)),
+        {"probe": replace(PROBE, port=65535, users=1000, rate=100)},
+    ),
+    **{
+        f"users by {carrier}": given(
+            "probe.identity",
+            {carrier: "u-id"},
+            probe=replace(PROBE, identity=Spot(carrier, "u-id")),
+        )
+        for carrier in (Carrier.HEADER, Carrier.QUERY, Carrier.COOKIE)
+    },
     "no window": left_out("window", window=None),
     "nothing for the window": given("window", None, window=None),
     "a window that is open at its end": left_out(

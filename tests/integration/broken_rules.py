@@ -6,6 +6,7 @@ from typing import Any
 from integration.manifests import Json
 from integration.server import Answer
 from rampguard.api.guardrail_rules import GUARDRAIL_RULES
+from rampguard.api.probe import ARM_RULES, IDENTITY_RULES
 from rampguard.api.require_rules import (
     INCIDENT_RULES,
     INSTANT_RULES,
@@ -38,6 +39,8 @@ PLACES: dict[str, tuple[Rule, ...]] = {
     "maxHold": SOAK_RULES,
     "arms": ARMS_RULES,
     "decision": DECISION_RULES,
+    "probe.arm": ARM_RULES,
+    "probe.identity": IDENTITY_RULES,
     "guardrails[]": GUARDRAIL_RULES,
     "guardrails[].max": NUMBER_RULES,
     "guardrails[].min": NUMBER_RULES,

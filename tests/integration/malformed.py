@@ -1,60 +1,12 @@
-"""Manifests that nobody may start a ramp with, and who refuses each, in which words.
+"""Manifests that nobody may start a ramp with, and who refuses each, in which words."""
 
-A row is: what is wrong, the field as the API server names it, its words, the operator's words.
-The operator (and `kubectl ramp lint`) writes a place in a list as .0 where the server writes [0].
-"""
-
-from dataclasses import dataclass
-
-from integration.manifests import Change, drop, put
+from integration.malformed_probe import PROBE
+from integration.manifests import drop, put
+from integration.rows import Row, at, both, listed, missing, ruled, strange, typed
 from rampguard.api.require_rules import INSTANT, LINK
 from rampguard.api.rules import DURATION, ENV, FINDING, NUMBER, PROBABILITY, STEP
 
 MANY = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One malformed manifest; words "": accepted there."""
-
-    changes: tuple[Change, ...]
-    field: str
-    server: str
-    operator: str
-
-
-def both(field: str, server: str, operator: str, *changes: Change) -> Row:
-    """Return a row that the API server refuses, and our own reading as well."""
-    return Row(changes, field, server, operator)
-
-
-def ruled(field: str, message: str, *changes: Change) -> Row:
-    """Return a row that breaks one of our rules: the words are the same everywhere."""
-    return Row(changes, field, message, message)
-
-
-def strange(field: str, *changes: Change) -> Row:
-    return both(field, f'unknown field "{field}"', "no such field", *changes)
-
-
-def missing(field: str, *changes: Change) -> Row:
-    return both(field, f"{field}: Required value", "required", *changes)
-
-
-def typed(field: str, kind: str, value: object) -> Row:
-    """Return a row with a value of another type; kind as the schema names it."""
-    said = {"array": "tuple", "object": "dictionary"}.get(kind, kind)
-    return both(field, f"{field} in body must be of type {kind}", f"valid {said}", at(field, value))
-
-
-def listed(field: str, value: object) -> Row:
-    """Return a row whose value is none of a few words."""
-    return both(field, f"{field}: Unsupported value", "should be '", at(field, value))
-
-
-def at(field: str, value: object) -> Change:
-    """Return the change that sets a field, named as the API server names it."""
-    return put("/" + field.replace("[", ".").replace("]", ""), value)
 
 
 SHARE, P95, STARTS, ERRORS = (f"spec.guardrails[{at}]" for at in range(4))
@@ -230,7 +182,7 @@ DURATIONS = {
 UNKNOWN = {
     "a misspelt field": strange("spec.guardrail", put("guardrail", [])),
     "a field in another case": strange("spec.From", put("From", 10)),
-    "a field of another issue": strange("spec.probe", put("probe", {"port": 8080})),
+    "a field of another issue": strange("spec.analytics", put("analytics", {"source": "x"})),
     "an unknown field of a target": strange("spec.targets[0].kind", put("targets.0.kind", "x")),
     "a URL in place of a channel": strange("spec.notify[0].url", put("notify.0.url", "json://x")),
     "an unknown field of the decision": strange("spec.decision.by", put("decision.by", "@mia")),
@@ -640,5 +592,7 @@ SERVERS = {
         (put("/metadata.owner", "x"),), "metadata.owner", 'unknown field "metadata.owner"', ""
     ),
 }
-BOTH = TYPES | RANGES | DURATIONS | UNKNOWN | MISSING | LISTS | RULES | PRECONDITIONS | WORDS
+BOTH = (
+    TYPES | RANGES | DURATIONS | UNKNOWN | MISSING | LISTS | RULES | PRECONDITIONS | PROBE | WORDS
+)
 ROWS = BOTH | STORED | SERVERS

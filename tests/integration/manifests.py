@@ -28,6 +28,18 @@ VALID: Json = {
             "armLabel": "variant",
             "assignments": 'assignments_total{experiment="tree",source=~"new|first"}',
         },
+        "probe": {
+            "service": "api",
+            "port": 8080,
+            "path": "/tree?skill=a",
+            "scheme": "HTTPS",
+            "arm": {"header": "X-Arm", "cookie": "arm", "json": "experiment.variant"},
+            "value": {"json": "experiment.rollout"},
+            "identity": {"header": "X-Request-ID"},
+            "headersFrom": "api-probe",
+            "users": 100,
+            "rate": 50,
+        },
         "guardrails": [
             {"name": "share", "type": "ExposureBalance", "tolerance": 5},
             {

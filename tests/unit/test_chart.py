@@ -119,6 +119,7 @@ RIGHTS = {
     "deployments": {"get", "patch"},
     "replicasets": {"list"},
     "pods": {"list", "watch"},
+    "services": {"get"},
     "namespaces": {"get"},
     "events": {"create"},
 }

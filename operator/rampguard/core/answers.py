@@ -4,6 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import accumulate
 
 from rampguard.core.ask import Arms, Ask
 from rampguard.core.probe import Fault, Heard, Occasion, Probe, Question, Reply, Round
@@ -201,12 +202,8 @@ def _middle(users: int, share: int) -> tuple[int, int]:
 
 def _quantile(log: Sequence[float]) -> int:
     """Return the first count up to which more than a tail lies."""
-    below = 0.0
-    for count, one in enumerate(log):
-        below += math.exp(one)
-        if below > TAIL:
-            return count
-    return len(log) - 1
+    below = accumulate(map(math.exp, log))
+    return next(count for count, mass in enumerate(below) if mass > TAIL)
 
 
 def heard_text(heard: Heard) -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from probe_scenes import PROBE, a_round
-from rampguard.core.ask import GateKind, OnFailure
+from rampguard.core.ask import GateKind, Leave, OnFailure
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.model import (
@@ -274,7 +274,7 @@ def test_no_answer_never_rolls_back_and_holds_no_longer_than_a_proof() -> None:
     decision, saw = proven()
     passed = timedelta(0)
     while isinstance(decision.state.stage, Applying):
-        assert passed < PLAN.ask.proof_timeout
+        assert passed <= PLAN.ask.proof_timeout
         decision = answered(PLAN, decision, saw, 10 * SECOND, silent="HTTP 500 (400x)", users=0)
         passed += 30 * SECOND
         assert len(told(decision, Reason.PROBE_FAILED)) == (passed > PLAN.ask.proof_timeout)
@@ -330,18 +330,18 @@ def test_where_a_breach_holds_a_person_is_asked_and_may_go_on() -> None:
 def test_while_the_app_is_asked_proven_pods_are_no_standstill() -> None:
     decision, _ = proven()
     early = decide(PLAN, decision.state, seen(after=7 * MINUTE))
-    late = decide(PLAN, decision.state, seen(after=8 * MINUTE))
+    late = decide(PLAN, decision.state, seen(after=9 * MINUTE))
     assert isinstance(early.state.stage, Applying)
     assert isinstance(late.state.stage, Applying)
     assert early.state.stage.progress.grew == T + MINUTE
-    assert late.state.stage.progress.grew == T + 8 * MINUTE
+    assert late.state.stage.progress.grew == T + 9 * MINUTE
     lost = decide(PLAN, late.state, seen(*pair(coverage=lagging()), after=20 * MINUTE))
     assert isinstance(lost.state.stage, Applying)
 
 
 def test_what_ends_is_not_asked() -> None:
     first, saw = proven()
-    aborted = decide(plan(probe=PROBE, abort="Rollback"), first.state, saw)
+    aborted = decide(plan(probe=PROBE, abort=Leave.ROLLBACK), first.state, saw)
     assert isinstance(aborted.state.stage, RollingBack)
     assert aborted.state.probed.round is None
     assert aborted.state.probed.rounds == 3
