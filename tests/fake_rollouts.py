@@ -254,7 +254,11 @@ class FakeRollouts:
                 "ownerReferences": [_owner(replicaset)],
             },
             "spec": template["spec"],
-            "status": {"phase": "Pending", "conditions": []},
+            "status": {
+                "phase": "Pending",
+                "conditions": [],
+                "podIP": f"10.1.{self._made // 250}.{self._made % 250 + 1}",
+            },
         }
         self._server.put(Resource.PODS, pod, manager="kube-controller-manager")
 
@@ -312,6 +316,7 @@ class FakeRollouts:
         status = {
             "phase": "Running" if ready or _crashes(behaviour, pod) else "Pending",
             "startTime": pod["metadata"]["creationTimestamp"],
+            "podIP": was.get("podIP", ""),
             "conditions": [scheduled],
             "containerStatuses": [{"name": c["name"], "state": state} for c in _containers(pod)],
         }

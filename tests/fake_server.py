@@ -21,6 +21,7 @@ KINDS = {
     Resource.REPLICASETS: ("apps/v1", "ReplicaSet"),
     Resource.PODS: ("v1", "Pod"),
     Resource.EVENTS: ("events.k8s.io/v1", "Event"),
+    Resource.SERVICES: ("v1", "Service"),
     Resource.RELEASES: ("v1", "Secret"),
 }
 SYSTEM = ("uid", "resourceVersion", "creationTimestamp", "generation", "deletionTimestamp")

@@ -4,19 +4,22 @@ import asyncio
 import copy
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from crash.story import NAME, SECOND, Scene, Story
 from crash.watchman import Broken, Watchman
+from fake_clock import FakeClock
 from fake_cluster import WRITES
 from fake_notifier import FakeNotifier
+from fake_prober import FakeProber
 from fakes import Call, FakeCluster, FakeTelemetry, Killed
 from rampguard.core.ask import Ref
 from rampguard.core.plan import Tempo
 from rampguard.engine.courier import Courier
 from rampguard.engine.reconcile import Rest, reconcile
+from rampguard.engine.rounds import ask
 from rampguard.ports import Conflict, NotFound, RampError, Resource, Rules, TimedOut, World
 
 Pass = Callable[[Ref, World], Awaitable[Rest]]
@@ -86,6 +89,7 @@ class Process:
             telemetry=FakeTelemetry(),
             rules=Rules(process=self.name, tempo=TEMPO),
             notifier=FakeNotifier(dict(scene.story.tempers), scene.mail, call=self._call),
+            prober=FakeProber(scene.cluster, scene.story.answer),
         )
         self.courier = Courier(self.world, lambda _: None)
 
@@ -95,6 +99,10 @@ class Process:
         Killed is let out, a bug too.
         """
         again = await self._pass()
+        if errand := self.world.errands.pop(NAME, None):
+            at_once = FakeClock(self.cluster.clock.now(), hurried=True)
+            self.world.heard[errand.ask.uid] = await ask(errand, replace(self.world, clock=at_once))
+            again = SECOND / 10
         self.courier.take(NAME)
         sent = tuple(self.courier._under_way.values())
         for _ in range(10 if sent else 0):

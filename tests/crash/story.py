@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fake_notifier import Taken, Temper
+from fake_prober import Answer, right, said, service
 from fakes import ENV, FakeCluster, FakeMetrics, Json, Traffic, deployment, env_of, ramp, refused
 from rampguard.core.ask import Ref
+from rampguard.core.probe import Reply
 from rampguard.ports import Resource
 
 NAME = Ref("app", "skill-tree-layout-50")
@@ -51,6 +53,7 @@ class Scene:
         self.cluster.rollouts.settle()
         self.cluster.put(Resource.RAMPS, ramp(**(SPEC | dict(self.story.spec))))
         self.cluster.server.written.append(self.written)
+        self.cluster.put(Resource.SERVICES, service())
         self.story.prepare(self)
 
     @property
@@ -126,6 +129,7 @@ class Story:
     gone: bool = False
     tells: frozenset[str] = frozenset()
     tempers: Mapping[str, Temper] = field(default_factory=dict)
+    answer: Answer = right  # to the probe
 
     def __str__(self) -> str:
         return self.name
@@ -202,6 +206,26 @@ def _refuse_worker(scene: Scene) -> None:
     scene.cluster.server.admission = _no_50_on_worker
 
 
+PROBED: dict[str, Any] = {
+    "arms": {"control": "tree", "treatment": "list"},
+    "probe": {
+        "service": "api",
+        "port": 8080,
+        "path": "/tree",
+        "arm": {"header": "X-Arm", "cookie": "arm"},
+        "value": {"json": "rollout"},
+        "identity": {"header": "X-Request-ID"},
+        "users": 20,
+        "rate": 100,
+    },
+}
+
+
+def _control(_: str, value: int) -> Reply:
+    """Give every user the same arm, which twenty users show at 50 % and not at 10 %."""
+    return said("tree", value)
+
+
 BACK = frozenset({"RolledBack"})
 ABSENT = {"fromAbsent": True}
 STORIES = {
@@ -235,6 +259,7 @@ STORIES = {
             after=SECOND,
             what=_ask(abort="Rollback"),
         ),
+        Story("misassigned", BACK, "0", spec=PROBED, answer=_control),
         Story("proof timeout", BACK, "0", prepare=_crash_worker),
         Story("deletion", frozenset(), "0", when=soaks_at(50), what=_delete, gone=True),
         Story(

@@ -52,8 +52,6 @@ class HttpProber:
                 return await _ask(probe, door, user, uid, self._way(probe))
         except TimeoutError as error:
             raise Unavailable(f"no answer within {self._patience.total_seconds():g} s") from error
-        except ssl.SSLError as error:
-            raise Unavailable(f"TLS: {error.reason or type(error).__name__}") from error
         except (ClientError, OSError, ValueError) as error:  # ValueError: an odd header
             raise Unavailable(_why(error)) from error
 
@@ -198,11 +196,14 @@ def _as_word(value: Any) -> str | None:
 
 def _why(error: BaseException) -> str:
     """Say what went wrong in words that are the same for every pod."""
-    cause = getattr(error, "os_error", None) or error
-    if isinstance(cause, ConnectionRefusedError):
-        return "the connection was refused"
-    if isinstance(error, ClientError):
-        name = type(error).__name__.removeprefix("Client")
-        told = error.args[0] if error.args and isinstance(error.args[0], str) else ""
-        return f"{name}: {told}"[:WORDS] if told else name
-    return str(error)[:WORDS] or type(error).__name__
+    match error.__cause__ or error:
+        case ConnectionRefusedError():
+            return "the connection was refused"
+        case ssl.SSLCertVerificationError() as cause:
+            return f"its certificate is not trusted: {cause.verify_message}"[:WORDS]
+        case ssl.SSLError() as cause:
+            return f"TLS: {cause.reason or cause}"[:WORDS]
+    if not isinstance(error, ClientError):
+        return str(error)[:WORDS] or type(error).__name__
+    told = next((one for one in error.args if isinstance(one, str)), "")
+    return ": ".join(filter(None, (type(error).__name__.removeprefix("Client"), told)))[:WORDS]

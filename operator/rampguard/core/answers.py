@@ -138,25 +138,27 @@ class _Tally:
             yield Fault(Reason.CARRIERS_DISAGREE, text)
         if self._values:
             shown = (f"{_examples(pods)} said {value}" for value, pods in self._values.items())
-            text = f"pods said that they run another value than {told.share}: {_examples(shown, '; ')}"
+            text = (
+                f"pods said that they run another value than {told.share}: {_examples(shown, '; ')}"
+            )
             yield Fault(Reason.WRONG_VALUE, text)
         apart = [both for both in twice if len({arm for _, arm in both}) > 1]
         if apart:
             shown = (" and ".join(f"{arm} on {pod}" for pod, arm in both) for both in apart)
             text = f"{len(apart)} of {len(twice)} users had two arms: {_examples(shown, '; ')}"
             yield Fault(Reason.NOT_STICKY, text)
-        if left:
-            text = (
-                f"{len(left)} of {len(self._old)} users who had {kept_arm} at"
-                f" {self._ask.origin}% have lost it at {told.share}%"
-            )
-            yield Fault(Reason.NOT_MONOTONE, text)
         if told.occasion is not Occasion.START and not is_share(treated, users, told.share):
             text = (
                 f"{_percent(treated, users)} of {users} new users in treatment,"
                 f" want {_want(told.share, users)}"
             )
             yield Fault(Reason.ASSIGNMENT_MISMATCH, text)
+        if left:
+            text = (
+                f"{len(left)} of {len(self._old)} users who had {kept_arm} at"
+                f" {self._ask.origin}% have lost it at {told.share}%"
+            )
+            yield Fault(Reason.NOT_MONOTONE, text)
 
     def _silence(self, users: int) -> str:
         """Say why too little was answered; empty: enough was."""

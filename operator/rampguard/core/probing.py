@@ -101,9 +101,11 @@ def asked_before_start(plan: Plan, state: State, now: datetime, *, quiet: bool) 
     if probe is None or state.probed.round is not None:
         return state
     users = _before_start(probe, quiet=quiet)
-    wait = PAUSE if heard and (heard.faults or heard.silent) else STALE
-    if heard is not None and heard.asked >= users and now - heard.at < wait:
-        return state
+    if heard is not None:
+        failed = heard.faults or heard.silent
+        known = failed or heard.asked >= users
+        if known and now - heard.at < (PAUSE if failed else STALE):
+            return state
     return _begin(
         state, now, key="start", occasion=Occasion.START, share=plan.ask.origin, users=users
     )

@@ -167,8 +167,8 @@ def test_all_faults_are_told_the_surest_first() -> None:
         Reason.CARRIERS_DISAGREE,
         Reason.WRONG_VALUE,
         Reason.NOT_STICKY,
-        Reason.NOT_MONOTONE,
         Reason.ASSIGNMENT_MISMATCH,
+        Reason.NOT_MONOTONE,
     ]
 
 
