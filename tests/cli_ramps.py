@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from probe_scenes import App, app, heard
 from rampguard.api.status import to_status
 from rampguard.api.v1alpha1 import to_ask
 from rampguard.core.ask import GuardrailType
@@ -169,6 +170,27 @@ UNMET = Required(
 OVERRIDE = {"by": "@mia", "reason": "Down is known, INC-7"}
 
 
+PROBE = {
+    "service": "api",
+    "port": 80,
+    "path": "/tree",
+    "arm": {"header": "X-Arm"},
+    "identity": {"header": "X-Request-ID"},
+}
+
+
+def answered(seen_then: Observation, app: App) -> Callable[[State], Observation]:
+    """Return what is seen when the round that is being asked is answered by an app."""
+
+    def look_again(state: State) -> Observation:
+        asked = state.probed.round
+        assert asked is not None
+        told = heard(asked, app, at=seen_then.now)
+        return replace(seen_then, heard=told)
+
+    return look_again
+
+
 def held_by(required: Required) -> Callable[[State], Observation]:
     """Return a look an hour into the soak, while something does not hold."""
     return lambda state: replace(soaked(state, HOUR), required=required)
@@ -180,6 +202,7 @@ ARGO = Owner("argocd-controller", "Update", value=True)
 def scenes() -> dict[str, Json]:
     """Return one ramp for each screen worth seeing."""
     soak = to_the_soak()
+    asked = (before(), answered(before(), app(10)), answered(before(), app(10)))
     harmed = (*soak, look_at(HOUR), look_at(80 * MINUTE, *BREACH))
     return {
         "unseen": manifest(),
@@ -209,6 +232,24 @@ def scenes() -> dict[str, Json]:
             ),
         ),
         "soaking": ramp_after(*soak, look_at(HOUR, *UNSURE), look_at(6 * HOUR), look_at(7 * HOUR)),
+        "probed": ramp_after(
+            *asked,
+            proven(3),
+            answered(proven(4), app(50)),
+            look_at(30 * MINUTE),
+            spec={"probe": PROBE},
+        ),
+        "misassigned": ramp_after(
+            *asked,
+            proven(3),
+            *(answered(proven(minute), app(30)) for minute in (4, 5, 6)),
+            originals_back(8),
+            originals_back(9),
+            spec={"probe": PROBE},
+        ),
+        "silent": ramp_after(
+            before(), answered(before(), lambda _: "HTTP 401"), spec={"probe": PROBE}
+        ),
         "inconclusive": ramp_after(
             *soak, look_at(HOUR, *UNSURE), look_at(6 * HOUR, *UNSURE), look_at(DAY, *UNSURE)
         ),

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from rampguard.core.answers import Answered, judge, questions
 from rampguard.core.ask import Ask
@@ -53,6 +54,12 @@ def answers(ask: Ask, told: Round, one: App, pods: tuple[str, ...] = PODS) -> li
     return [(question, one(question)) for question in questions(ask.probe, told, pods)]
 
 
-def heard(told: Round, one: App, ask: Ask | None = None, pods: tuple[str, ...] = PODS) -> Heard:
+def heard(
+    told: Round,
+    one: App,
+    ask: Ask | None = None,
+    pods: tuple[str, ...] = PODS,
+    at: datetime = T,
+) -> Heard:
     asked = ask or asking()
-    return judge(asked, told, answers(asked, told, one, pods), T)
+    return judge(asked, told, answers(asked, told, one, pods), at)

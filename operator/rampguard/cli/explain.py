@@ -17,6 +17,7 @@ SHOWN = (
     "GitOpsSafe",
     "SignalsReady",
     "PodsProven",
+    "AssignmentVerified",
     "GuardrailsPassing",
     "RollbackVerified",
     "Notified",

@@ -131,6 +131,7 @@ def _rows(record: Record, now: datetime, symbols: Symbols) -> Iterator[list[Span
     ]
     leaves = [
         *(_target(record, one, now, symbols) for one in record.targets),
+        *_probe(record, now, symbols),
         *(_finding(record, one, now, symbols) for one in record.findings),
         *(_due(after, at, now, symbols) for after, at in record.to_come),
         *(_guardrail(record, one, symbols) for one in record.guardrails),
@@ -163,6 +164,14 @@ def _proof(record: Record, one: Target, now: datetime, symbols: Symbols) -> tupl
     whole = pods[0] == pods[1] and pods[0] > 0
     mark = Span(symbols.fine, Tone.GOOD) if whole else moving
     return f"{one.pods} proven at {wanted or 'the value'}", mark, since
+
+
+def _probe(record: Record, now: datetime, symbols: Symbols) -> Iterator[Row]:
+    fact = record.facts.get("AssignmentVerified")
+    if fact is not None:
+        mark = status_mark(symbols, fact.status)
+        cells = ("Probe", fact.reason, age(fact.since, now), fact.message)
+        yield _named(mark.text, mark.tone, "assignment"), cells
 
 
 def _finding(record: Record, one: Finding, now: datetime, symbols: Symbols) -> Row:
