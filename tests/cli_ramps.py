@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from export_scenes import crowd, summed
 from probe_scenes import App, app, heard
 from rampguard.api.status import to_status
 from rampguard.api.v1alpha1 import to_ask
-from rampguard.core.ask import GuardrailType
+from rampguard.core.analytics import Asked
+from rampguard.core.ask import Arms, GuardrailType
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
+from rampguard.core.inquiring import judge as judge_export
 from rampguard.core.model import Judgement, Observation, Owner, State, Verdict
 from rampguard.core.plan import Plan, make_plan
 from rampguard.core.require import Answer, Required
@@ -19,6 +22,7 @@ from scenes import (
     DAY,
     HOUR,
     MINUTE,
+    SECOND,
     TEMPO,
     T,
     before,
@@ -191,6 +195,16 @@ def answered(seen_then: Observation, app: App) -> Callable[[State], Observation]
     return look_again
 
 
+def exported(state: State) -> Observation:
+    """Return what is seen when the export was read that is being asked for."""
+    asked = state.inquiries.asked
+    assert asked is not None
+    at = asked.at + SECOND
+    arms = Arms("tree", "list")
+    summed_up = summed(crowd(260, 240), Asked(arms=("tree", "list"), share=0.5))
+    return replace(seen(after=at - T), analysed=judge_export(asked, arms, summed_up, at))
+
+
 def held_by(required: Required) -> Callable[[State], Observation]:
     """Return a look an hour into the soak, while something does not hold."""
     return lambda state: replace(soaked(state, HOUR), required=required)
@@ -236,8 +250,10 @@ def scenes() -> dict[str, Json]:
             *asked,
             proven(3),
             answered(proven(4), app(50)),
+            proven(20),
+            exported,
             look_at(30 * MINUTE),
-            spec={"probe": PROBE},
+            spec={"probe": PROBE, "analytics": {"source": "events"}},
         ),
         "misassigned": ramp_after(
             *asked,

@@ -17,7 +17,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from rampguard.core.analytics import Summary
 from rampguard.core.ask import Ask, PromQL, Ref
+from rampguard.core.export import Analysed, Inquiry
 from rampguard.core.model import Sample, Series
 from rampguard.core.outbox import Delivery, Notice
 from rampguard.core.plan import Tempo
@@ -34,12 +36,15 @@ __all__ = [
     "Conflict",
     "Door",
     "Errand",
+    "Exports",
     "Gone",
     "Held",
     "InvalidSpec",
     "Json",
+    "Lookup",
     "Metrics",
     "NoChecks",
+    "NoExports",
     "NoNotifier",
     "NoProber",
     "NoRecorder",
@@ -59,6 +64,7 @@ __all__ = [
     "Telemetry",
     "TimedOut",
     "Unavailable",
+    "Wanted",
     "World",
 ]
 
@@ -344,6 +350,33 @@ class NoProber:
         raise Unavailable("this operator asks no pods")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What of an export is asked: of one experiment, in [since, until). share: 0 to 1."""
+
+    experiment: str
+    arms: tuple[str, str]  # control, treatment
+    share: float
+    since: datetime
+    until: datetime
+
+
+class Exports(Protocol):
+    """Analytics exports, named in our configuration."""
+
+    async def summarize(self, source: str, wanted: Wanted) -> Summary:
+        """Return what the records of a window come to; raises Unavailable (unknown, unreadable)."""
+        ...
+
+
+class NoExports:
+    """Knows no export."""
+
+    async def summarize(self, source: str, wanted: Wanted) -> Summary:  # noqa: ARG002 - the port's
+        """Raise Unavailable."""
+        raise Unavailable(f"no export is configured, and none under the name {source!r}")
+
+
 class NoRecorder:
     """Keeps nothing."""
 
@@ -367,6 +400,34 @@ class Errand:
     round: Round
     pods: tuple[Json, ...]
 
+    @property
+    def uid(self) -> str:
+        """The ramp's."""
+        return self.ask.uid
+
+    @property
+    def number(self) -> int:
+        """That of the round."""
+        return self.round.number
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A reading of an export that is to be made now."""
+
+    ask: Ask
+    inquiry: Inquiry
+
+    @property
+    def uid(self) -> str:
+        """The ramp's."""
+        return self.ask.uid
+
+    @property
+    def number(self) -> int:
+        """That of the inquiry."""
+        return self.inquiry.number
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -384,8 +445,8 @@ class World:
     """Everything outside, as one pass sees it.
 
     By ramp uid: refusals, of the last pass; deliveries, which no status remembers yet; heard, the
-    latest answers to the probe. By ramp: posts and errands, which the last pass found due and a
-    status remembers.
+    latest answers to the probe; analysed, what an export said last. By ramp: posts, errands and
+    lookups, which the last pass found due and a status remembers.
     """
 
     cluster: Cluster
@@ -397,8 +458,11 @@ class World:
     recorder: Recorder = field(default_factory=NoRecorder)
     notifier: Notifier = field(default_factory=NoNotifier)
     prober: Prober = field(default_factory=NoProber)
+    exports: Exports = field(default_factory=NoExports)
     refusals: dict[str, tuple[str, ...]] = field(default_factory=dict)
     deliveries: dict[str, tuple[Delivery, ...]] = field(default_factory=dict)
     posts: dict[Ref, Post] = field(default_factory=dict)
     heard: dict[str, Heard] = field(default_factory=dict)
     errands: dict[Ref, Errand] = field(default_factory=dict)
+    analysed: dict[str, Analysed] = field(default_factory=dict)
+    lookups: dict[Ref, Lookup] = field(default_factory=dict)

@@ -163,6 +163,12 @@ class ProbeWay(_Model):
         return WayIn(**dict(self))
 
 
+class Export(_Model):
+    """An analytics export that ramps may name; the URL may have a * in the name of the file."""
+
+    url: Annotated[str, AfterValidator(_location)]
+
+
 class Records(_Model):
     """Where the flight recorder writes. url empty: nowhere; max_mb: of all records together."""
 
@@ -214,6 +220,7 @@ class Settings(_Model):
     prometheus: dict[Name, Prometheus] = {}
     incident_checks: dict[Name, IncidentCheck] = {}
     probes: dict[Name, ProbeWay] = {}
+    exports: dict[Name, Export] = {}
     look_interval: Duration = timedelta(seconds=30)
     scrape_interval: Duration = timedelta(seconds=15)
     assignment_lag: Duration = timedelta(minutes=2)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from rampguard.adapters.checks import HttpChecks
 from rampguard.adapters.clock import RealClock
+from rampguard.adapters.exports import FileExports
 from rampguard.adapters.kubernetes import KubernetesCluster
 from rampguard.adapters.notices import ChannelNotifier
 from rampguard.adapters.probe import HttpProber
@@ -65,6 +66,7 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         recorder=recorder or NoRecorder(),
         notifier=notifier,
         prober=HttpProber(settings.ways),
+        exports=FileExports({name: one.url for name, one in settings.exports.items()}),
     )
     try:
         yield Wired(world, telemetry, recorder)

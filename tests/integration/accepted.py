@@ -18,6 +18,7 @@ from rampguard.core.ask import (
     PromQL,
     Target,
 )
+from rampguard.core.export import Analytics
 from rampguard.core.outbox import NAMED, Kind, NextDecision, Notify
 from rampguard.core.probe import Carrier, Probe, Spot
 from rampguard.core.require import Incidents, Override, Require, SmokeTest, Window
@@ -109,6 +110,7 @@ WHOLE: dict[str, Any] = {
     "arms": Arms("tree", "list"),
     "metrics": Metrics(source="default", arm_label="variant", assignments=SELECTOR),
     "probe": PROBE,
+    "analytics": Analytics("events", 20 * M),
     "guardrails": ALL,
     "alpha": 0.01,
     "alpha_within_tolerance": 0.1,
@@ -156,7 +158,7 @@ def judged_by(*guardrails: Guardrail) -> dict[str, Any]:
     return {"guardrails": guardrails}
 
 
-ARMLESS = (drop("arms"), drop("metrics"), drop("probe"))
+ARMLESS = (drop("arms"), drop("metrics"), drop("probe"), drop("analytics"))
 ROWS: dict[str, Row] = {
     "every field": ((), {}),
     "no fromAbsent": left_out("fromAbsent", from_absent=False),
@@ -203,6 +205,7 @@ ROWS: dict[str, Row] = {
         (*ARMLESS, *only(1), drop("guardrails.0.dryRun")),
         {
             "probe": None,
+            "analytics": None,
             "arms": None,
             "metrics": None,
             "guardrails": (
@@ -223,7 +226,7 @@ ROWS: dict[str, Row] = {
     "a RelativeDrop alone": (only(2), {"guardrails": (STARTS,)}),
     "an ErrorRate alone, without arms and metrics": (
         (*ARMLESS, *only(3)),
-        {"probe": None, "arms": None, "metrics": None, "guardrails": (ERRORS,)},
+        {"probe": None, "analytics": None, "arms": None, "metrics": None, "guardrails": (ERRORS,)},
     ),
     "nothing for the fields of other types": (
         (
@@ -341,6 +344,10 @@ ROWS: dict[str, Row] = {
     "onDelete Keep": given("onDelete", "Keep", on_delete=Leave.KEEP),
     "gitops Ignore": given("gitops.policy", "Ignore", gitops=GitopsPolicy.IGNORE),
     "an empty gitops": given("gitops", {}, gitops=GitopsPolicy.ENFORCE),
+    "no analytics": left_out("analytics", analytics=None),
+    "analytics after the usual time": left_out(
+        "analytics.after", analytics=Analytics("events", 15 * M)
+    ),
     "no probe": left_out("probe", probe=None),
     "nothing for the probe": given("probe", None, probe=None),
     "the least of a probe": given(

@@ -40,6 +40,7 @@ PLACES: dict[str, tuple[Rule, ...]] = {
     "arms": ARMS_RULES,
     "decision": DECISION_RULES,
     "probe.arm": ARM_RULES,
+    "analytics.after": SOAK_RULES,
     "probe.identity": IDENTITY_RULES,
     "guardrails[]": GUARDRAIL_RULES,
     "guardrails[].max": NUMBER_RULES,

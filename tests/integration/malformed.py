@@ -182,7 +182,7 @@ DURATIONS = {
 UNKNOWN = {
     "a misspelt field": strange("spec.guardrail", put("guardrail", [])),
     "a field in another case": strange("spec.From", put("From", 10)),
-    "a field of another issue": strange("spec.analytics", put("analytics", {"source": "x"})),
+    "a field of another issue": strange("spec.capture", put("capture", {"source": "x"})),
     "an unknown field of a target": strange("spec.targets[0].kind", put("targets.0.kind", "x")),
     "a URL in place of a channel": strange("spec.notify[0].url", put("notify.0.url", "json://x")),
     "an unknown field of the decision": strange("spec.decision.by", put("decision.by", "@mia")),

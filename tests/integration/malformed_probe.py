@@ -1,8 +1,9 @@
-"""Malformed probes; see rows for how a row is written."""
+"""Malformed probes and analytics; see rows for how a row is written."""
 
 from integration.manifests import drop, put
 from integration.rows import Row, both, listed, missing, ruled, strange, typed
 from rampguard.api.probe import ARM, IDENTITY
+from rampguard.api.rules import DURATION
 
 ARMLESS = "probe needs arms: the words by which the app names them"
 PROBE: dict[str, Row] = {
@@ -28,7 +29,7 @@ PROBE: dict[str, Row] = {
         "spec.probe.identity.json", put("probe.identity.json", "x")
     ),
     "a probe without arms": ruled(
-        "spec", ARMLESS, drop("arms"), drop("metrics"), put("guardrails", [
+        "spec", ARMLESS, drop("arms"), drop("metrics"), drop("analytics"), put("guardrails", [
             {"name": "p95", "type": "Threshold", "query": "up", "min": "1"}
         ]),
     ),
@@ -78,4 +79,17 @@ PROBE: dict[str, Row] = {
             ("rate", 0, True), ("rate", 101, False),
         )
     },
+    "a text for analytics": typed("spec.analytics", "object", "events"),
+    "analytics of nothing": missing("spec.analytics.source", drop("analytics.source")),
+    "analytics of a URL": strange("spec.analytics.url", put("analytics.url", "s3://x/y")),
+    "analytics of a path": both(
+        "spec.analytics.source", "should match", "match", put("analytics.source", "/etc/passwd")
+    ),
+    "analytics after days": ruled("spec.analytics.after", DURATION, put("analytics.after", "1d")),
+    "analytics without arms": ruled(
+        "spec", "analytics needs arms: the words by which the records name them",
+        drop("arms"), drop("metrics"), drop("probe"), put("guardrails", [
+            {"name": "p95", "type": "Threshold", "query": "up", "min": "1"}
+        ]),
+    ),
 }  # fmt: skip

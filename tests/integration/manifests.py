@@ -40,6 +40,7 @@ VALID: Json = {
             "users": 100,
             "rate": 50,
         },
+        "analytics": {"source": "events", "after": "20m"},
         "guardrails": [
             {"name": "share", "type": "ExposureBalance", "tolerance": 5},
             {

@@ -188,6 +188,11 @@ SPEC_RULES = (
         "probe needs arms: the words by which the app names them",
         lambda s: not s.get("probe") or bool(s.get("arms")),
     ),
+    Rule(
+        "!has(self.analytics) || has(self.arms)",
+        "analytics needs arms: the words by which the records name them",
+        lambda s: not s.get("analytics") or bool(s.get("arms")),
+    ),
 )
 ARMS_RULES = (
     Rule(

@@ -129,6 +129,15 @@ class Guardrail(Wire):
     dry_run: bool | None = Field(None, strict=True, description="judged and shown, never decides")
 
 
+class Analytics(Wire):
+    """A spot-check of an analytics export."""
+
+    source: Name = Field(description="an export named in the operator's configuration")
+    after: Duration = Field(
+        "15m", description="time of a soak after which it is read first; then at each finding"
+    )
+
+
 class Gitops(Wire):
     """How entries that are declared in Git are treated."""
 
@@ -215,6 +224,11 @@ class Spec(Wire):
     metrics: Metrics | None = None
     probe: Probe | None = Field(
         None, description="asks the app itself which arm it gives to users; default: nobody does"
+    )
+    analytics: Analytics | None = Field(
+        None,
+        description="reads what the app wrote about its users: are the records whole, do both arms"
+        " report, do they grow alike; told, and never more. Default: nothing is read",
     )
     guardrails: Annotated[tuple[Guardrail, ...], Field(min_length=1, max_length=10)] = Field(
         description="what watches the ramp; nothing else does",

@@ -24,6 +24,7 @@ from rampguard.core.ask import (
     PromQL,
     Ref,
 )
+from rampguard.core.export import Analytics
 from rampguard.core.outbox import Kind, NextDecision
 from rampguard.ports import InvalidSpec
 
@@ -80,6 +81,8 @@ def _asked(spec: Spec) -> dict[str, Any]:
             assignments=PromQL(metrics.assignments),
         ),
         "probe": to_probe(spec.probe),
+        "analytics": spec.analytics
+        and Analytics(source=spec.analytics.source, after=_span(spec.analytics.after)),
         "guardrails": tuple(_guardrail(one) for one in spec.guardrails),
         "alpha": float(spec.alpha),
         "alpha_within_tolerance": float(spec.alpha_within_tolerance),

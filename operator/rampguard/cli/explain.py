@@ -18,6 +18,7 @@ SHOWN = (
     "SignalsReady",
     "PodsProven",
     "AssignmentVerified",
+    "AnalyticsVerified",
     "GuardrailsPassing",
     "RollbackVerified",
     "Notified",

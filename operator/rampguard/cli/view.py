@@ -131,7 +131,7 @@ def _rows(record: Record, now: datetime, symbols: Symbols) -> Iterator[list[Span
     ]
     leaves = [
         *(_target(record, one, now, symbols) for one in record.targets),
-        *_probe(record, now, symbols),
+        *_checks(record, now, symbols),
         *(_finding(record, one, now, symbols) for one in record.findings),
         *(_due(after, at, now, symbols) for after, at in record.to_come),
         *(_guardrail(record, one, symbols) for one in record.guardrails),
@@ -141,6 +141,10 @@ def _rows(record: Record, now: datetime, symbols: Symbols) -> Iterator[list[Span
         yield [Span(f"{branch}{leaf.text}", leaf.tone), *map(Span, cells)]
 
 
+CHECKS = (
+    ("AssignmentVerified", "assignment", "Probe"),
+    ("AnalyticsVerified", "analytics", "Export"),
+)
 Row = tuple[Span, tuple[str, str, str, str]]
 
 
@@ -166,12 +170,13 @@ def _proof(record: Record, one: Target, now: datetime, symbols: Symbols) -> tupl
     return f"{one.pods} proven at {wanted or 'the value'}", mark, since
 
 
-def _probe(record: Record, now: datetime, symbols: Symbols) -> Iterator[Row]:
-    fact = record.facts.get("AssignmentVerified")
-    if fact is not None:
-        mark = status_mark(symbols, fact.status)
-        cells = ("Probe", fact.reason, age(fact.since, now), fact.message)
-        yield _named(mark.text, mark.tone, "assignment"), cells
+def _checks(record: Record, now: datetime, symbols: Symbols) -> Iterator[Row]:
+    for condition, name, kind in CHECKS:
+        fact = record.facts.get(condition)
+        if fact is not None:
+            mark = status_mark(symbols, fact.status)
+            cells = (kind, fact.reason, age(fact.since, now), fact.message)
+            yield _named(mark.text, mark.tone, name), cells
 
 
 def _finding(record: Record, one: Finding, now: datetime, symbols: Symbols) -> Row:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from rampguard.core.export import Analytics
 from rampguard.core.outbox import NextDecision, Notify
 from rampguard.core.probe import Probe
 from rampguard.core.require import Require, Window
@@ -146,6 +147,7 @@ class Ask:
     arms: Arms | None = None  # None: no typed guardrail needs them
     metrics: Metrics | None = None  # None: no typed guardrail needs it
     probe: Probe | None = None  # None: nobody asks the app
+    analytics: Analytics | None = None  # None: no export is read
     guardrails: tuple[Guardrail, ...]
     alpha: float = 0.01
     alpha_within_tolerance: float = 0.10

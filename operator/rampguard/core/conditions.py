@@ -11,6 +11,7 @@ from rampguard.core.ask import GitopsPolicy
 from rampguard.core.durations import show_seconds
 from rampguard.core.guardrails import worst
 from rampguard.core.harm import show_token
+from rampguard.core.inquiring import told_text
 from rampguard.core.model import (
     Applying,
     Because,
@@ -156,6 +157,7 @@ def _facts(
     yield from _signals(seen)
     yield from _proof(plan, state, seen)
     yield from _assignment(plan, state)
+    yield from _analytics(plan, state)
     yield from _guardrails(plan, state.stage)
     yield from _rollback(plan, state, seen)
     yield from _notified(state)
@@ -309,6 +311,22 @@ def _assignment(plan: Plan, state: State) -> Iterator[_Fact]:
         yield _Fact(kind, None, Reason.PENDING, text)
     else:
         yield _holds(kind, Reason.SHARE_AS_WANTED, text)
+
+
+def _analytics(plan: Plan, state: State) -> Iterator[_Fact]:
+    if plan.ask.analytics is None:
+        return
+    kind, told = ConditionType.ANALYTICS_VERIFIED, state.inquiries.told
+    if told is None:
+        yield _Fact(kind, None, Reason.PENDING, "the export was not read yet")
+        return
+    text = f"{told_text(told)} (at {told.at:%Y-%m-%dT%H:%M:%SZ})"
+    if told.unread:
+        yield _Fact(kind, None, Reason.EXPORT_UNREADABLE, text)
+    elif told.fault:
+        yield _fails(kind, told.fault, text)
+    else:
+        yield _holds(kind, Reason.ANALYTICS_AS_WANTED, text)
 
 
 def _guardrails(plan: Plan, stage: Stage) -> Iterator[_Fact]:

@@ -18,8 +18,10 @@ An unknown leads nowhere: the stage stays and is looked at again.
 from dataclasses import replace
 from typing import assert_never
 
+from rampguard.core import inquiring
 from rampguard.core.applying import all_proven, applying
 from rampguard.core.ask import Leave
+from rampguard.core.inquiring import without_inquiry
 from rampguard.core.model import (
     Applying,
     Because,
@@ -55,11 +57,12 @@ def decide(plan: Plan, state: State, seen: Observation) -> Decision:
     """Choose the next stage, the actions it needs, and when to look again."""
     told, tried = take_deliveries(plan, state, seen)
     told, answers = take_in(plan, told, seen, proven=all_proven(seen))
+    told, said = inquiring.take_in(told, seen)
     heard, notes = _hear(plan, told, seen)
     decision = _let_go(plan, heard, seen) or _unreadable(plan, heard, seen)
     if decision is None:
         decision = _interrupted(plan, heard, seen) or _walk(plan, heard, seen)
-    decision = replace(decision, notes=(*tried, *answers, *notes, *decision.notes))
+    decision = replace(decision, notes=(*tried, *answers, *said, *notes, *decision.notes))
     return _sealed(plan, state, seen, with_notices(plan, state, seen, decision))
 
 
@@ -197,7 +200,7 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
     lines = tuple(Line(seen.now, n.message) for n in decision.notes)
     under_way = isinstance(state.stage, Applying | Soaking | RollingBack)
     if isinstance(state.stage, RollingBack | Ended):
-        state = without_round(state)
+        state = without_inquiry(without_round(state))
     wait = until_due(state, seen.now)
     return replace(
         decision,

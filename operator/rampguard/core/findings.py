@@ -1,11 +1,12 @@
 """Findings: the unchangeable records of a soak, each within what the memory of a ramp can hold."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from rampguard.core.answers import heard_briefly, heard_text
 from rampguard.core.durations import show_duration
+from rampguard.core.inquiring import told_text
 from rampguard.core.model import Finding, Judgement, Look, Note, Soaking, State, Verdict
 from rampguard.core.moves import note
 from rampguard.core.parts import part_text
@@ -14,7 +15,7 @@ from rampguard.core.probe import Heard, Occasion
 from rampguard.core.reasons import Reason
 
 WORDS, EVIDENCE = 80, 512  # characters that a finding keeps: of a server's answer, and in all
-PROBE = 256  # characters of what the probe heard
+SAID = 256  # characters of what the app said, and of what the export did
 DETAILS = 1024  # characters of the lines of numbers that a finding keeps
 ASKED = 1024  # characters of the queries that it keeps
 MOST_LINES = 20  # of either
@@ -34,7 +35,8 @@ def finding(  # noqa: PLR0913 - the facts of a record
 ) -> Finding:
     """Return the record of a look, with what the probe heard last of this share."""
     lines = (f"{one.name} {part_text(part)}" for one in look.judgements for part in one.parts)
-    heard = _heard(state, plan.values[stage.step])
+    share = plan.values[stage.step]
+    heard = _heard(state, share)
     told = evidence_text(look.judgements)
     return Finding(
         after=after,
@@ -43,7 +45,7 @@ def finding(  # noqa: PLR0913 - the facts of a record
         verdict=verdict,
         evidence=f"{told}; {heard_briefly(heard)}" if heard else told,
         late=late,
-        details=kept((*_probe_lines(heard), *lines), DETAILS, MOST_LINES),
+        details=kept((*_said(state, share), *lines), DETAILS, MOST_LINES),
         asked=kept(look.asked, ASKED, MOST_LINES),
         vouched=len(state.vouched),
     )
@@ -55,10 +57,13 @@ def _heard(state: State, share: int) -> Heard | None:
     return heard if asked else None
 
 
-def _probe_lines(heard: Heard | None) -> tuple[str, ...]:
-    if heard is None:
-        return ()
-    return (f"probe at {heard.at:%Y-%m-%dT%H:%M:%SZ}: {heard_text(heard)}"[:PROBE],)
+def _said(state: State, share: int) -> Iterator[str]:
+    """Yield what the app and the export said last of a share."""
+    if heard := _heard(state, share):
+        yield f"probe at {heard.at:%Y-%m-%dT%H:%M:%SZ}: {heard_text(heard)}"[:SAID]
+    told = state.inquiries.told
+    if told is not None and told.share == share:
+        yield f"analytics at {told.at:%Y-%m-%dT%H:%M:%SZ}: {told_text(told)}"[:SAID]
 
 
 def has_room(plan: Plan, recorded: Iterable[Finding]) -> bool:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rampguard.core.ask import EnvValue, GuardrailType, Leave, PromQL
+from rampguard.core.export import Analysed, Inquiries
 from rampguard.core.outbox import Delivery, Outbox
 from rampguard.core.probe import Heard, Probed
 from rampguard.core.reasons import Reason
@@ -441,6 +442,7 @@ class State:
     mixed: timedelta | None = None  # length of the last mixed exposure; None: not measured
     told: tuple[str, ...] = ()  # keys of repeated notices and stale approvals already told
     probed: Probed = field(default_factory=Probed)
+    inquiries: Inquiries = field(default_factory=Inquiries)
     outbox: Outbox = ()
     delivered: int = 0  # notices, each to one channel
     unheard: tuple[str, ...] = ()  # notices that were given up, the latest
@@ -570,6 +572,7 @@ class Observation:
     unread: tuple[str, ...] = ()  # why dry runs have no baseline
     kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
     heard: Heard | None = None  # of the round that is being asked; None: no answers yet
+    analysed: Analysed | None = None  # what the export said that is being read; None: nothing yet
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
     channels: tuple[str, ...] = ()  # that the operator's configuration has
     deliveries: tuple[Delivery, ...] = ()  # since the last pass that was remembered

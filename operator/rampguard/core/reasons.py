@@ -14,6 +14,7 @@ class ConditionType(StrEnum):
     SIGNALS_READY = "SignalsReady"
     PODS_PROVEN = "PodsProven"
     ASSIGNMENT_VERIFIED = "AssignmentVerified"
+    ANALYTICS_VERIFIED = "AnalyticsVerified"
     GUARDRAILS_PASSING = "GuardrailsPassing"
     ROLLBACK_VERIFIED = "RollbackVerified"
     NOTIFIED = "Notified"
@@ -87,6 +88,13 @@ class Reason(StrEnum):
     WRONG_VALUE = "WrongValue"  # the app says that it runs another value
     CARRIERS_DISAGREE = "CarriersDisagree"  # one answer says two arms
     PROBE_FAILED = "ProbeFailed"  # no answer, or none that can be understood
+
+    # analytics
+    ANALYTICS_AS_WANTED = "AnalyticsAsWanted"
+    RECORDS_INVALID = "RecordsInvalid"  # too many lines of the export are no record
+    ARM_SILENT = "ArmSilent"  # an arm has no new user, and should have
+    ARMS_UNLIKE = "ArmsUnlike"  # new users are not split as the value says
+    EXPORT_UNREADABLE = "ExportUnreadable"  # or it holds nothing of the soak yet
 
     # guardrails
     ALL_WITHIN = "AllWithin"

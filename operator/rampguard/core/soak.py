@@ -32,6 +32,7 @@ from rampguard.core.harm import (
     tokens,
     unaccepted,
 )
+from rampguard.core.inquiring import asked_in_soak
 from rampguard.core.model import (
     Baseline,
     Because,
@@ -98,7 +99,7 @@ def soaking(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Deci
     if watched.stage.rules != stage.rules or _is_held_now(plan, state, stage, seen):
         # These looks judged by what holds no more. Nothing is lost: the next one counts on.
         seen = replace(seen, looks=())
-    for take_in in (_switches, _probe, _looks, _pods, _blindness, _preconditions):
+    for take_in in (_switches, _inquiries, _looks, _pods, _blindness, _preconditions):
         watched = take_in(plan, watched, seen)
     decision = _answer(plan, watched, seen)
     return replace(decision, notes=(*watched.notes, *decision.notes))
@@ -169,10 +170,10 @@ def _switches(plan: Plan, watched: Watched, _: Observation) -> Watched:
     return watched
 
 
-def _probe(plan: Plan, watched: Watched, seen: Observation) -> Watched:
-    """Ask the app again when a finding is near, so that it says what the app does now."""
+def _inquiries(plan: Plan, watched: Watched, seen: Observation) -> Watched:
+    """Ask app and export again when a finding is near, so that it says what both do now."""
     state = asked_at_finding(plan, watched.state, watched.stage, seen.now)
-    return replace(watched, state=state)
+    return replace(watched, state=asked_in_soak(plan, state, watched.stage, seen.now))
 
 
 def _on_grid(plan: Plan, stage: Soaking, at: datetime) -> datetime:

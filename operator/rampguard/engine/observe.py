@@ -10,6 +10,7 @@ from rampguard.api.finalizer import is_held
 from rampguard.api.workload import to_workload
 from rampguard.core.ask import Ref, Target
 from rampguard.core.durations import show_duration
+from rampguard.core.export import Analysed
 from rampguard.core.model import (
     Applying,
     Ended,
@@ -43,6 +44,7 @@ async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
         refusals=world.refusals.pop(plan.ask.uid, ()),
         channels=world.notifier.channels,
         heard=_heard(plan, state, world),
+        analysed=_analysed(plan, state, world),
         deliveries=world.deliveries.get(plan.ask.uid, ()),
         namespace_deleting=plan.ask.deleting and await _namespace_goes(plan, world),
     )
@@ -61,6 +63,12 @@ def _heard(plan: Plan, state: State, world: World) -> Heard | None:
     """Return the answers to the round that is being asked."""
     heard, told = world.heard.get(plan.ask.uid), state.probed.round
     return heard if heard and told and heard.number == told.number else None
+
+
+def _analysed(plan: Plan, state: State, world: World) -> Analysed | None:
+    """Return what the export said that is being read."""
+    told, asked = world.analysed.get(plan.ask.uid), state.inquiries.asked
+    return told if told and asked and told.number == asked.number else None
 
 
 async def _closer(plan: Plan, state: State, sight: Sight, world: World) -> Sight:

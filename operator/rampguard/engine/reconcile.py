@@ -13,12 +13,12 @@ from rampguard.core.decide import decide
 from rampguard.core.model import Applying, Decision, RollingBack
 from rampguard.core.outbox import due
 from rampguard.core.plan import make_plan
+from rampguard.engine import lookups, rounds
 from rampguard.engine.act import act, fence
 from rampguard.engine.courier import settle
 from rampguard.engine.observe import observe
 from rampguard.engine.recording import keep
 from rampguard.engine.report import report
-from rampguard.engine.rounds import send
 from rampguard.engine.sight import Sight
 from rampguard.ports import Conflict, InvalidSpec, Json, NotFound, Post, Resource, World
 
@@ -61,7 +61,8 @@ async def _pass(ref: Ref, ramp: Json, world: World) -> Rest:
     await _remember(ref, ramp, to_status(view, remembered), decision, world)
     settle(ask.uid, sight.seen.deliveries, world)
     world.posts[ref] = Post(ask.uid, due(remembered.outbox, sight.seen.now))
-    send(plan, remembered, sight, world)
+    rounds.send(plan, remembered, sight, world)
+    lookups.send(plan, remembered, sight.seen.now, world)
     keep(plan, state, sight.seen, decision, world)
     outcomes = await act(plan, decision, sight, world)
     await report(plan, decision, view, outcomes, world)

@@ -1,4 +1,4 @@
-"""Asks the rounds of the probe beside the passes: no pass waits for an app."""
+"""Asks the rounds of the probe, beside the passes."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from rampguard.core.model import State
 from rampguard.core.plan import Plan
 from rampguard.core.probe import Heard, Probe, Question, Reply
 from rampguard.core.probing import due
+from rampguard.engine.beside import Beside
 from rampguard.engine.sight import Sight
 from rampguard.ports import Door, Errand, NotFound, RampError, Resource, World
 
@@ -27,60 +28,16 @@ def send(plan: Plan, state: State, sight: Sight, world: World) -> None:
         world.errands[plan.ask.ref] = Errand(plan.ask, told, sight.asked)
 
 
-class Rounds:
-    """One task for each ramp whose app is being asked; the next pass is told the answers.
-
-    A process that dies takes its round along: the status remembers it, and the next one asks anew.
-    """
-
-    def __init__(self, world: World, wake: Callable[[Ref], None]) -> None:
-        self._world = world
-        self._wake = wake
-        self._under_way: dict[Ref, tuple[int, asyncio.Task[None]]] = {}
-        self._uids: dict[Ref, str] = {}
-
-    def take(self, ref: Ref) -> None:
-        """Ask what the last pass of a ramp left, unless it is being asked or is answered."""
-        errand = self._world.errands.pop(ref, None)
-        if errand is None:
-            return
-        number, uid = errand.round.number, errand.ask.uid
-        heard = self._world.heard.get(uid)
-        if heard and heard.number == number:
-            return
-        running = self._under_way.get(ref)
-        if running and self._uids.get(ref) == uid and running[0] == number:
-            return
-        if running:
-            running[1].cancel()
-        self._uids[ref] = uid
-        self._under_way[ref] = number, asyncio.create_task(self._ask(ref, errand))
-
-    def forget(self, ref: Ref) -> None:
-        """Drop what is known of a ramp that is gone."""
-        self._world.errands.pop(ref, None)
-        self._world.heard.pop(self._uids.pop(ref, ""), None)
-        if running := self._under_way.pop(ref, None):
-            running[1].cancel()
-
-    async def close(self) -> None:
-        """End what is under way."""
-        tasks = tuple(task for _, task in self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _ask(self, ref: Ref, errand: Errand) -> None:
-        world = self._world
-        try:
-            heard = await ask(errand, world)
-        except Exception as error:  # noqa: BLE001 - a bug here must not hold a ramp
-            world.telemetry.log("error", "probe failed", ramp=str(ref), exc_info=error)
-            heard = _unheard(errand, f"a bug: {type(error).__name__}", world)
-        world.heard[errand.ask.uid] = heard
-        if self._under_way.get(ref, (0,))[0] == errand.round.number:
-            del self._under_way[ref]
-        self._wake(ref)
+def rounds(world: World, wake: Callable[[Ref], None]) -> Beside[Errand, Heard]:
+    """Return who asks the rounds that passes leave."""
+    return Beside(
+        left=world.errands,
+        results=world.heard,
+        make=lambda left: ask(left, world),
+        failed=lambda left, why: _unheard(left, why, world),
+        wake=wake,
+        telemetry=world.telemetry,
+    )
 
 
 async def ask(errand: Errand, world: World) -> Heard:
@@ -116,7 +73,7 @@ async def _one(  # noqa: PLR0913, PLR0917 - one request, all of it
 ) -> Reply | str:
     user = identity(errand.ask.uid, question)
     try:
-        told = await world.prober.ask(probe, door, user, errand.ask.uid)
+        told = await world.prober.ask(probe, door, user, errand.uid)
     except RampError as error:
         return _clean(str(error))
     finally:

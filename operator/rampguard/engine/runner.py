@@ -4,11 +4,14 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 from rampguard.core.ask import Ref
+from rampguard.engine.beside import Beside
 from rampguard.engine.courier import Courier
+from rampguard.engine.lookups import lookups
 from rampguard.engine.reconcile import Rest, reconcile
-from rampguard.engine.rounds import Rounds
+from rampguard.engine.rounds import rounds
 from rampguard.engine.scheduler import Scheduler
 from rampguard.engine.watching import PodWatches
 from rampguard.ports import (
@@ -29,7 +32,7 @@ Pass = Callable[[Ref, World], Awaitable[Rest]]
 
 
 class Runner:
-    """Scheduler, workers, watches, courier and rounds of one process."""
+    """Scheduler, workers, watches, courier and the tasks beside the passes of one process."""
 
     def __init__(
         self, world: World, namespaces: tuple[str, ...], workers: int, make: Pass = reconcile
@@ -40,7 +43,8 @@ class Runner:
         self._make = make
         self._watches = PodWatches(world, lambda ref, after: self.scheduler.wake(ref, after=after))
         self._courier = Courier(world, self.scheduler.wake)
-        self._rounds = Rounds(world, self.scheduler.wake)
+        wake = self.scheduler.wake
+        self._beside: tuple[Beside[Any, Any], ...] = (rounds(world, wake), lookups(world, wake))
         self._failed: dict[Ref, int] = {}
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
@@ -62,7 +66,8 @@ class Runner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._watches.close()
         await self._courier.close()
-        await self._rounds.close()
+        for one in self._beside:
+            await one.close()
 
     async def _work(self) -> None:
         while (ref := await self.scheduler.next()) is not None:
@@ -88,7 +93,8 @@ class Runner:
             self._watches.want(ref, rest.watch)
             result, again = "ok", rest.again_in
         self._courier.take(ref)
-        self._rounds.take(ref)
+        for one in self._beside:
+            one.take(ref)
         telemetry.count_pass(result, clock.monotonic() - began)
         return again
 
@@ -96,7 +102,8 @@ class Runner:
         self._failed.pop(ref, None)
         self._watches.want(ref, frozenset())
         self._courier.forget(ref)
-        self._rounds.forget(ref)
+        for one in self._beside:
+            one.forget(ref)
         self._world.telemetry.forget_ramp(ref)
 
     def _back_off(self, ref: Ref, error: Exception) -> timedelta:

@@ -14,7 +14,8 @@ from rampguard.core.ask import Ref
 from rampguard.core.plan import Tempo
 from rampguard.core.probe import Heard, Occasion, Question
 from rampguard.engine.reconcile import reconcile
-from rampguard.engine.rounds import AT_ONCE, Rounds, ask, identity
+from rampguard.engine.rounds import AT_ONCE, ask, identity
+from rampguard.engine.rounds import rounds as begun
 from rampguard.ports import Errand, Resource, Rules, Unavailable, World
 
 RAMP, API = Ref("app", "skill-tree-layout-50"), Ref("app", "api")
@@ -205,7 +206,7 @@ def woken():
 
 @pytest.fixture
 async def rounds(world, woken):
-    made = Rounds(world, woken.append)
+    made = begun(world, woken.append)
     yield made
     await made.close()
 
@@ -249,18 +250,18 @@ async def test_a_ramp_that_is_gone_is_not_asked_for(world, rounds, woken):
     rounds.forget(RAMP)
 
 
-async def test_a_bug_is_told_as_silence(world, rounds, woken):
+async def test_a_bug_is_told_as_silence(world, woken):
     class Broken:
         async def ask(self, *_):
             raise ZeroDivisionError
 
-    rounds._world = replace(world, prober=Broken())
-    hand(rounds, world)
+    broken = begun(replace(world, prober=Broken()), woken.append)
+    hand(broken, world)
     await world.clock.live(SECOND, pause=SECOND / 100)
     assert world.heard["uid-of-the-ramp"].silent == "a bug: ExceptionGroup"
     assert woken == [RAMP]
     assert [words for level, words, _ in world.telemetry.lines if level == "error"] == [
-        "probe failed"
+        "work beside the passes failed"
     ]
 
 

@@ -1,0 +1,105 @@
+"""The spot-check of analytics: what the pods wrote is collected into one file, and read."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from e2e.operators import Operator
+from e2e.stage import Failed, Stage, pause, until
+
+
+def pods(stage: Stage) -> list[str]:
+    told = stage.kubectl("get", "pods", "-l", "app.kubernetes.io/name=api", "-o", "name")
+    return told.split()
+
+
+class Collector:
+    """Collects the events of all pods, also of those that are gone, as an exporter does."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        self._stage = stage
+        self._folder = folder
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.is_set():
+            for pod in pods(self._stage):
+                try:
+                    told = self._stage.kubectl("exec", pod, "--", "sh", "-c", "cat /events/*.jsonl")
+                except Failed:
+                    continue  # it goes just now
+                whole = told[: told.rfind("\n") + 1]
+                path = self._folder / f"events-{pod.rpartition('/')[2]}.jsonl"
+                path.with_suffix(".new").write_text(whole)
+                path.with_suffix(".new").rename(path)
+            self.over.wait(3)
+
+
+@contextmanager
+def collected(stage: Stage, folder: Path) -> Iterator[Collector]:
+    collector = Collector(stage, folder)
+    thread = threading.Thread(target=collector.run)
+    thread.start()
+    try:
+        yield collector
+    finally:
+        collector.over.set()
+        thread.join()
+
+
+def verified(stage: Stage) -> tuple[str, str]:
+    found = stage.condition("AnalyticsVerified")
+    return found.get("status", ""), found.get("reason", "")
+
+
+def test_an_export_is_read_in_the_soak_and_at_a_finding(stage: Stage, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    exports = {"events": {"url": f"{folder}/events-*.jsonl"}}
+    with Operator(stage.namespace, tmp_path, exports=exports):
+        stage.apply(analytics={"source": "events", "after": "1m"}, soak="3m", findings=["3m"])
+        stage.reaches("Soaking")
+        assert verified(stage) == ("Unknown", "Pending")
+        until(
+            lambda: verified(stage) == ("Unknown", "ExportUnreadable"), 120, "nothing is there yet"
+        )
+        with collected(stage, folder):
+            until(
+                lambda: verified(stage) == ("True", "AnalyticsAsWanted"),
+                120,
+                f"it is read: {stage.condition('AnalyticsVerified')}",
+            )
+            told = stage.condition("AnalyticsVerified")["message"]
+            assert "new users in treatment, want 50%" in told
+            done = stage.reaches("Completed", limit=300)
+        (finding,) = done["findings"]
+        assert any(line.startswith("analytics at ") for line in finding["details"])
+        reasons = {one["reason"] for one in stage.events()}
+        assert {"ExportUnreadable", "AnalyticsAsWanted"} <= reasons
+
+
+def test_an_export_of_another_split_is_told_and_rolls_nothing_back(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Somebody's export drops most of one arm, while Prometheus counts it well."""
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    with (
+        Operator(stage.namespace, tmp_path, exports={"events": {"url": f"{folder}/cut.jsonl"}}),
+        collected(stage, folder),
+    ):
+        stage.apply(analytics={"source": "events", "after": "1m"}, soak="2m", findings=["2m"])
+        stage.reaches("Soaking")
+        pause(45)
+        lines = [
+            line
+            for path in folder.glob("events-*.jsonl")
+            for line in path.read_text().splitlines()
+            if json.loads(line).get("experiment", {}).get("variant") != "list"
+        ]
+        (folder / "cut.jsonl").write_text("\n".join(lines) + "\n")
+        until(lambda: verified(stage) == ("False", "ArmSilent"), 120, "the silent arm is told")
+        assert stage.only("50")
+        stage.reaches("Completed", limit=240)
