@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from rampguard.core.analytics import Summary
 from rampguard.core.ask import Ask, PromQL, Ref
+from rampguard.core.capture import Capture, Captured
 from rampguard.core.export import Analysed, Inquiry
 from rampguard.core.model import Sample, Series
 from rampguard.core.outbox import Delivery, Notice
@@ -41,6 +42,7 @@ __all__ = [
     "Held",
     "InvalidSpec",
     "Json",
+    "Kept",
     "Lookup",
     "Metrics",
     "NoChecks",
@@ -60,7 +62,9 @@ __all__ = [
     "Resource",
     "Rules",
     "Sample",
+    "Seizing",
     "Series",
+    "Sought",
     "Telemetry",
     "TimedOut",
     "Unavailable",
@@ -361,8 +365,44 @@ class Wanted:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """What of an export is captured: the records in [since, until) of users of an arm.
+
+    name: that of the file, without its ending.
+    """
+
+    name: str
+    experiment: str
+    arm: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What was captured, and where it is."""
+
+    url: str
+    records: int
+    users: int
+    sha256: str
+
+
 class Exports(Protocol):
-    """Analytics exports, named in our configuration."""
+    """Analytics exports, named in our configuration, and the place for captures of them."""
+
+    @property
+    def captures(self) -> bool:
+        """Say whether there is a place for captures."""
+        ...
+
+    async def capture(self, source: str, sought: Sought) -> Kept:
+        """Write the records that are sought into a file, in place of one of that name.
+
+        Raises Unavailable (unknown, unreadable, no place).
+        """
+        ...
 
     async def summarize(self, source: str, wanted: Wanted) -> Summary:
         """Return what the records of a window come to; raises Unavailable (unknown, unreadable)."""
@@ -371,6 +411,12 @@ class Exports(Protocol):
 
 class NoExports:
     """Knows no export."""
+
+    captures: bool = False
+
+    async def capture(self, source: str, sought: Sought) -> Kept:  # noqa: ARG002 - the port's
+        """Raise Unavailable."""
+        raise Unavailable("there is no place for captures")
 
     async def summarize(self, source: str, wanted: Wanted) -> Summary:  # noqa: ARG002 - the port's
         """Raise Unavailable."""
@@ -412,6 +458,24 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True)
+class Seizing:
+    """A capture that is to be made now."""
+
+    ask: Ask
+    capture: Capture
+
+    @property
+    def uid(self) -> str:
+        """The ramp's."""
+        return self.ask.uid
+
+    @property
+    def number(self) -> int:
+        """That of the try."""
+        return self.capture.number
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """A reading of an export that is to be made now."""
 
@@ -445,8 +509,9 @@ class World:
     """Everything outside, as one pass sees it.
 
     By ramp uid: refusals, of the last pass; deliveries, which no status remembers yet; heard, the
-    latest answers to the probe; analysed, what an export said last. By ramp: posts, errands and
-    lookups, which the last pass found due and a status remembers.
+    latest answers to the probe; analysed, what an export said last; captured, what came of the
+    latest capture. By ramp: posts, errands, lookups and seizing, which the last pass found due and
+    a status remembers.
     """
 
     cluster: Cluster
@@ -466,3 +531,5 @@ class World:
     errands: dict[Ref, Errand] = field(default_factory=dict)
     analysed: dict[str, Analysed] = field(default_factory=dict)
     lookups: dict[Ref, Lookup] = field(default_factory=dict)
+    captured: dict[str, Captured] = field(default_factory=dict)
+    seizing: dict[Ref, Seizing] = field(default_factory=dict)

@@ -169,6 +169,12 @@ class Export(_Model):
     url: Annotated[str, AfterValidator(_location)]
 
 
+class Captures(_Model):
+    """Where sessions that a rollback affects are kept. url empty: nowhere."""
+
+    url: Annotated[str, AfterValidator(_location)] = ""
+
+
 class Records(_Model):
     """Where the flight recorder writes. url empty: nowhere; max_mb: of all records together."""
 
@@ -221,6 +227,7 @@ class Settings(_Model):
     incident_checks: dict[Name, IncidentCheck] = {}
     probes: dict[Name, ProbeWay] = {}
     exports: dict[Name, Export] = {}
+    captures: Captures = Captures()
     look_interval: Duration = timedelta(seconds=30)
     scrape_interval: Duration = timedelta(seconds=15)
     assignment_lag: Duration = timedelta(minutes=2)

@@ -66,7 +66,9 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         recorder=recorder or NoRecorder(),
         notifier=notifier,
         prober=HttpProber(settings.ways),
-        exports=FileExports({name: one.url for name, one in settings.exports.items()}),
+        exports=FileExports(
+            {name: one.url for name, one in settings.exports.items()}, settings.captures.url
+        ),
     )
     try:
         yield Wired(world, telemetry, recorder)

@@ -1,10 +1,14 @@
 """The spot-check of analytics: what the pods wrote is collected into one file, and read."""
 
+import gzip
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from e2e.operators import Operator
 from e2e.stage import Failed, Stage, pause, until
@@ -78,6 +82,42 @@ def test_an_export_is_read_in_the_soak_and_at_a_finding(stage: Stage, tmp_path: 
         assert any(line.startswith("analytics at ") for line in finding["details"])
         reasons = {one["reason"] for one in stage.events()}
         assert {"ExportUnreadable", "AnalyticsAsWanted"} <= reasons
+
+
+@pytest.mark.timeout(1200)
+def test_what_treated_users_did_is_captured_after_a_rollback(stage: Stage, tmp_path: Path) -> None:
+    folder, kept = tmp_path / "exports", tmp_path / "captures"
+    folder.mkdir()
+    settings = {
+        "exports": {"events": {"url": f"{folder}/events-*.jsonl"}},
+        "captures": {"url": str(kept)},
+    }
+    with Operator(stage.namespace, tmp_path, **settings), collected(stage, folder):
+        stage.apply(analytics={"source": "events"}, soak="30m", findings=["30m"])
+        stage.reaches("Soaking")
+        pause(20)
+        stage.ask("abort", "Rollback")
+        back = stage.reaches("RolledBack")
+        waits = stage.ramp("capture", "ramp")
+        assert (waits.returncode, "it is due after" in waits.stderr) == (1, True), waits.stderr
+        told = until(
+            lambda: stage.status()["rollback"]["capture"].get("url"), 420, "it is captured", 5
+        )
+    capture = stage.status()["rollback"]["capture"]
+    raw = Path(told.removeprefix("file://")).read_bytes()
+    assert hashlib.sha256(raw).hexdigest() == capture["sha256"]
+    lines = [json.loads(line) for line in gzip.decompress(raw).splitlines()]
+    assert len(lines) == capture["records"] > 100
+    users = {one["user_id"] for one in lines}
+    treated = {
+        one["user_id"]
+        for one in lines
+        if one["event_name"] == "experiment_exposure" and one["experiment"]["variant"] == "list"
+    }
+    assert users == treated
+    assert len(users) == capture["users"]
+    assert any(one["event_name"] == "session_started_from_tree" for one in lines)
+    assert min(one["timestamp"] for one in lines) >= back["startedAt"][:19]
 
 
 def test_an_export_of_another_split_is_told_and_rolls_nothing_back(

@@ -4,9 +4,10 @@ A line goes through a typed decoder first: what that takes is valid. What it doe
 may hold a key twice, is read once more by `exact`, which alone says why a line is none.
 """
 
+import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from operator import attrgetter
 
@@ -47,6 +48,15 @@ def feed(tally: Tally, chunks: Iterable[bytes]) -> int:
     return number - 1
 
 
+def records(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, Event]]:
+    """Yield each valid line of a source, without its end, and what it says. Broken: see blocks."""
+    reader = _Reader()
+    for block in whole_lines(gunzipped(chunks)):
+        lines = block.split(b"\n")[:-1] if block else []
+        events = reader.all_of(block, lines) if block else ()
+        yield from reader.valid(lines) if events is None else zip(lines, events, strict=True)
+
+
 class _Reader:
     """Decodes lines; remembers whether times name their zone, and the shapes that lines have."""
 
@@ -85,6 +95,13 @@ class _Reader:
             events.append(event)
             numbers.append(number)
         tally.add(events, numbers)
+
+    def valid(self, lines: Sequence[bytes]) -> Iterator[tuple[bytes, Event]]:
+        """Yield the valid ones of some lines."""
+        for line in lines:
+            if line.strip():
+                with contextlib.suppress(Refusing):
+                    yield line, self._one(line)
 
     def _one(self, line: bytes) -> Event:
         for decoder in (self._decoders[0], HALF):

@@ -14,6 +14,7 @@ from rampguard.api import engine
 from rampguard.api.raw import Json, items, number, part, printable, saying, text
 from rampguard.core import model
 from rampguard.core.ask import Ask
+from rampguard.core.capture import Capture
 from rampguard.core.durations import show_duration
 from rampguard.core.findings import MOST, MOST_LINES, kept
 from rampguard.core.model import Ended, Judgement, Line, Original, State
@@ -114,6 +115,18 @@ class GateStatus(Wire):
     why: Text
 
 
+class CaptureStatus(Wire):
+    """The records of users who were exposed to treatment; url absent: not captured."""
+
+    since: Instant
+    until: Instant
+    url: Text | None = None
+    records: int | None = None
+    users: int | None = None
+    sha256: Word | None = None
+    why: Text | None = None
+
+
 class RollbackStatus(Wire):
     """What a rollback was for, and when it was proven."""
 
@@ -121,6 +134,8 @@ class RollbackStatus(Wire):
     because: Text
     started_at: Instant
     proven_at: Instant | None = None
+    finding: Word | None = None
+    capture: CaptureStatus | None = None
 
 
 class Status(Wire):
@@ -231,6 +246,8 @@ def _status(view: StatusView, state: State) -> Json | None:
             because=_cut(rollback.because.message),
             started_at=_time(rollback.started_at),
             proven_at=_at(rollback.proven_at),
+            finding=rollback.finding or None,
+            capture=_capture(rollback.capture),
         ),
         blind=show_duration(_whole(view.blind)) if view.blind else None,
         mixed_exposure=None if state.mixed is None else show_duration(_whole(state.mixed)),
@@ -362,6 +379,20 @@ def _guardrail(one: Judgement) -> GuardrailStatus:
         onset=_at(one.onset),
         query=_cut(one.query, 4096) or None,
         dry_run=one.dry_run or None,
+    )
+
+
+def _capture(one: Capture | None) -> CaptureStatus | None:
+    if one is None:
+        return None
+    return CaptureStatus(
+        since=_time(one.since),
+        until=_time(one.until),
+        url=_cut(one.url) or None,
+        records=one.records if one.url else None,
+        users=one.users if one.url else None,
+        sha256=one.sha256 or None,
+        why=_cut(one.why) or None,
     )
 
 

@@ -156,3 +156,5 @@ def _done(record: Record) -> Iterator[Line]:
 def _left(record: Record) -> Iterator[Line]:
     if record.rollback and record.started_at:
         yield line("  users keep the arm that they were assigned until their cookie ends")
+        if record.rollback.captured:
+            yield line(f"  records of those who were exposed: {record.rollback.captured}")

@@ -76,6 +76,8 @@ def _more(record: Record) -> Facts:
             "because": rollback.because,
             "startedAt": at_text(rollback.started_at),
             "provenAt": at_text(rollback.proven_at),
+            "finding": rollback.finding or None,
+            "captured": rollback.captured or None,
         },
         "vouched": list(record.vouched),
         "timeline": [{"at": at, "text": words} for at, words in record.timeline],

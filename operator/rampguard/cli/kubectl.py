@@ -19,6 +19,7 @@ from rampguard.cli.refusals import NOT_FOUND, Failed, explained
 KIND = "experimentramps.v1alpha1.rampguard.dev"
 PATIENCE = "--request-timeout=30s"
 FORWARDED = timedelta(seconds=20)  # until kubectl says where it listens
+BLOCK = 2**16  # bytes
 ABSENT = (
     "kubectl is not on the PATH, and `kubectl ramp` asks the cluster through it;"
     " install it: https://kubernetes.io/docs/tasks/tools/"
@@ -123,6 +124,23 @@ class Kubectl:
         """Reach a port of a pod of a Deployment from here."""
         target, where = f"deployment/{deployment}", f"--namespace={namespace}"
         return Forward(self._command("port-forward", target, f":{port}", where))
+
+    def output(self, namespace: str, deployment: str, *words: str) -> Iterator[bytes]:
+        """Yield what a program in a pod of a Deployment writes; Told where it fails."""
+        where = f"--namespace={namespace}"
+        command = self._command("exec", f"deployment/{deployment}", where)
+        with subprocess.Popen(  # noqa: S603 - no shell, see _command
+            [*command, "--", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            while block := process.stdout.read(BLOCK) if process.stdout else b"":
+                yield block
+            said = process.stderr.read() if process.stderr else b""
+        if process.returncode:
+            raise explained(
+                "run a program in the operator's pod",
+                _place(command),
+                said.decode(errors="replace"),
+            )
 
     def _nothing_named(self, name: str) -> Told:
         from difflib import get_close_matches  # noqa: PLC0415 - only on this way out

@@ -450,6 +450,34 @@ def report(ctx: click.Context, /, *, record: str, links: tuple[str, ...], **told
 @ramp.command()
 @reaching
 @showing
+@named
+@click.option("--to", metavar="FILE", help="Fetch it into this file; -: to standard output.")
+@click.pass_context
+def capture(ctx: click.Context, /, *, name: str, to: str | None, **told: Any) -> Exit:
+    """Say where the records of users that a rollback affects are, or fetch them.
+
+    \b
+    kubectl ramp capture skill-tree-layout-50 -n app
+    kubectl ramp capture skill-tree-layout-50 -n app --to sessions.jsonl.gz
+
+    After a rollback the operator keeps, of the export of spec.analytics, the records of users who
+    were exposed to treatment: from the first write until five minutes after the rollback. A URL is
+    read from here; a folder of the operator through `kubectl exec`, with your own rights. What
+    comes is held against its checksum.
+
+    \b
+    Exit codes: 0 captured; 1 not captured, and why; 3 no such ramp, not reached; 64 usage.
+    """  # noqa: D301 - as above
+    from rampguard.cli import capture as capturing  # noqa: PLC0415 - a verb pays for itself
+
+    return capturing.capture(
+        _kubectl(ctx, told), _screen(told), name, to=to or "", form=_form(told)
+    )
+
+
+@ramp.command()
+@reaching
+@showing
 @click.option("--client", is_flag=True, help="Ask no cluster.")
 @click.pass_context
 def version(ctx: click.Context, /, *, client: bool, **told: Any) -> Exit:

@@ -97,6 +97,8 @@ class Rollback:
     because: str
     started_at: datetime | None
     proven_at: datetime | None
+    finding: str
+    captured: str  # where the affected sessions are; "": not captured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +351,8 @@ def _rollback(status: Json) -> Rollback | None:
         because=safe(told.get("because")),
         started_at=instant(told.get("startedAt")),
         proven_at=instant(told.get("provenAt")),
+        finding=safe(told.get("finding")),
+        captured=safe(part(told, "capture").get("url")),
     )
 
 

@@ -18,7 +18,7 @@ An unknown leads nowhere: the stage stays and is looked at again.
 from dataclasses import replace
 from typing import assert_never
 
-from rampguard.core import inquiring
+from rampguard.core import capturing, inquiring
 from rampguard.core.applying import all_proven, applying
 from rampguard.core.ask import Leave
 from rampguard.core.inquiring import without_inquiry
@@ -58,11 +58,12 @@ def decide(plan: Plan, state: State, seen: Observation) -> Decision:
     told, tried = take_deliveries(plan, state, seen)
     told, answers = take_in(plan, told, seen, proven=all_proven(seen))
     told, said = inquiring.take_in(told, seen)
+    told, kept = capturing.take_in(told, seen)
     heard, notes = _hear(plan, told, seen)
     decision = _let_go(plan, heard, seen) or _unreadable(plan, heard, seen)
     if decision is None:
         decision = _interrupted(plan, heard, seen) or _walk(plan, heard, seen)
-    decision = replace(decision, notes=(*tried, *answers, *said, *notes, *decision.notes))
+    decision = replace(decision, notes=(*tried, *answers, *said, *kept, *notes, *decision.notes))
     return _sealed(plan, state, seen, with_notices(plan, state, seen, decision))
 
 
@@ -201,7 +202,8 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
     under_way = isinstance(state.stage, Applying | Soaking | RollingBack)
     if isinstance(state.stage, RollingBack | Ended):
         state = without_inquiry(without_round(state))
-    wait = until_due(state, seen.now)
+    waits = (until_due(state, seen.now), capturing.until_due(state, seen.now))
+    look_again_in = min((decision.look_again_in, *filter(None, waits)))
     return replace(
         decision,
         notes=tuple(_addressed(plan, n) for n in decision.notes),
@@ -212,7 +214,7 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
             observed_generation=plan.ask.generation,
         ),
         fenced=fenced,
-        look_again_in=decision.look_again_in if wait is None else min(decision.look_again_in, wait),
+        look_again_in=look_again_in,
         hold_finalizer=under_way and not seen.finalizer and not plan.ask.deleting,
     )
 

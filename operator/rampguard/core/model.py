@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rampguard.core.ask import EnvValue, GuardrailType, Leave, PromQL
+from rampguard.core.capture import Capture, Captured
 from rampguard.core.export import Analysed, Inquiries
 from rampguard.core.outbox import Delivery, Outbox
 from rampguard.core.probe import Heard, Probed
@@ -412,11 +413,16 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackRecord:
-    """What a rollback was for and when it was proven; proven_at None: not yet."""
+    """What a rollback was for and when it was proven; proven_at None: not yet.
+
+    finding: the one that it followed; "": none. capture None: there is nothing to capture.
+    """
 
     because: Because
     started_at: datetime
     proven_at: datetime | None = None
+    finding: str = ""
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -573,6 +579,8 @@ class Observation:
     kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
     heard: Heard | None = None  # of the round that is being asked; None: no answers yet
     analysed: Analysed | None = None  # what the export said that is being read; None: nothing yet
+    captures: bool = False  # the operator has a place for captures
+    captured: Captured | None = None  # what came of the try that is under way; None: nothing yet
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
     channels: tuple[str, ...] = ()  # that the operator's configuration has
     deliveries: tuple[Delivery, ...] = ()  # since the last pass that was remembered

@@ -117,6 +117,8 @@ class Reason(StrEnum):
     ROLLBACK_STARTED = "RollbackStarted"
     ROLLBACK_OVERDUE = "RollbackOverdue"
     ROLLBACK_VERIFIED = "RollbackVerified"
+    SESSIONS_CAPTURED = "SessionsCaptured"
+    CAPTURE_FAILED = "CaptureFailed"
     DELETED = "Deleted"
     FORCE_DELETED = "ForceDeleted"
 

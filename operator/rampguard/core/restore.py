@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rampguard.core.ask import EnvValue, Leave
+from rampguard.core.capturing import planned
 from rampguard.core.durations import show_seconds
 from rampguard.core.model import (
     Action,
@@ -26,6 +27,7 @@ from rampguard.core.model import (
     Soaking,
     Stage,
     State,
+    Verdict,
     Workload,
 )
 from rampguard.core.moves import (
@@ -74,7 +76,9 @@ def roll_back(
         state,
         stage=began,
         gates=(),
-        rollback=RollbackRecord(because=because, started_at=seen.now),
+        rollback=RollbackRecord(
+            because=because, started_at=seen.now, finding=_followed(state, because)
+        ),
         blind_total=state.blind_total + _blind(stage, seen.now),
         soaked=_cut(state, seen.now),
     )
@@ -88,6 +92,14 @@ def roll_back(
     )
     decision = rolling_back(plan, begun, began, seen)
     return replace(decision, notes=(started, *decision.notes))
+
+
+def _followed(state: State, because: Because) -> str:
+    """Name the finding of the breach that is rolled back."""
+    broken = [one for one in state.findings if one.verdict is Verdict.BREACHED]
+    if because.reason is not Reason.GUARDRAIL_BREACHED or not broken:
+        return ""
+    return f"{show_seconds(broken[-1].after)} at {broken[-1].share}%"
 
 
 def _way_back(state: State) -> str:
@@ -214,7 +226,8 @@ def _verified(
     plan: Plan, state: State, stage: RollingBack, seen: Observation, places: tuple[Place, ...]
 ) -> Decision:
     record = state.rollback or RollbackRecord(because=stage.because, started_at=stage.since)
-    done = replace(state, rollback=replace(record, proven_at=seen.now))
+    proven = planned(plan, state, seen, replace(record, proven_at=seen.now))
+    done = replace(state, rollback=proven)
     outcome = Outcome.CONTESTED if stage.ends_contested else Outcome.ROLLED_BACK
     text = f"{_all_back(plan, stage, places)}{_not_ours(places)}{_not_looked_at(places)}; {STICKY}"
     verified = note(Reason.ROLLBACK_VERIFIED, text, seen.now.isoformat())

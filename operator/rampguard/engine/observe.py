@@ -9,6 +9,7 @@ from rampguard.api.apply import apply_body
 from rampguard.api.finalizer import is_held
 from rampguard.api.workload import to_workload
 from rampguard.core.ask import Ref, Target
+from rampguard.core.capture import Captured
 from rampguard.core.durations import show_duration
 from rampguard.core.export import Analysed
 from rampguard.core.model import (
@@ -45,6 +46,8 @@ async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
         channels=world.notifier.channels,
         heard=_heard(plan, state, world),
         analysed=_analysed(plan, state, world),
+        captures=world.exports.captures,
+        captured=_captured(plan, state, world),
         deliveries=world.deliveries.get(plan.ask.uid, ()),
         namespace_deleting=plan.ask.deleting and await _namespace_goes(plan, world),
     )
@@ -69,6 +72,13 @@ def _analysed(plan: Plan, state: State, world: World) -> Analysed | None:
     """Return what the export said that is being read."""
     told, asked = world.analysed.get(plan.ask.uid), state.inquiries.asked
     return told if told and asked and told.number == asked.number else None
+
+
+def _captured(plan: Plan, state: State, world: World) -> Captured | None:
+    """Return what came of the capture that is being made."""
+    came, record = world.captured.get(plan.ask.uid), state.rollback
+    asked = record.capture if record else None
+    return came if came and asked and came.number == asked.number else None
 
 
 async def _closer(plan: Plan, state: State, sight: Sight, world: World) -> Sight:

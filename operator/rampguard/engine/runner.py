@@ -8,6 +8,7 @@ from typing import Any
 
 from rampguard.core.ask import Ref
 from rampguard.engine.beside import Beside
+from rampguard.engine.captures import captures
 from rampguard.engine.courier import Courier
 from rampguard.engine.lookups import lookups
 from rampguard.engine.reconcile import Rest, reconcile
@@ -44,7 +45,11 @@ class Runner:
         self._watches = PodWatches(world, lambda ref, after: self.scheduler.wake(ref, after=after))
         self._courier = Courier(world, self.scheduler.wake)
         wake = self.scheduler.wake
-        self._beside: tuple[Beside[Any, Any], ...] = (rounds(world, wake), lookups(world, wake))
+        self._beside: tuple[Beside[Any, Any], ...] = (
+            rounds(world, wake),
+            lookups(world, wake),
+            captures(world, wake),
+        )
         self._failed: dict[Ref, int] = {}
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []

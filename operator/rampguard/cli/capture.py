@@ -1,0 +1,115 @@
+"""`capture`: where the records of users that a rollback affects are, and how they get here."""
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+from rampguard.api.raw import Json, number, part, text
+from rampguard.cli.commands import print_facts
+from rampguard.cli.exits import Exit, Told
+from rampguard.cli.kubectl import Kubectl
+from rampguard.cli.recorded import opened
+from rampguard.cli.screen import Screen
+from rampguard.cli.text import Span, Tone, line, safe
+
+
+def capture(kubectl: Kubectl, screen: Screen, name: str, *, to: str, form: str) -> Exit:
+    """Show what was captured of a ramp; to: a file that it is fetched into, -: standard output."""
+    ramp = kubectl.get(name)
+    told = part(ramp, "status", "rollback", "capture")
+    url = text(told.get("url"))
+    if not url:
+        raise Told(_none(ramp, told, name), Exit.REFUSED)
+    if to:
+        _fetch(kubectl, told, to)
+        if to == "-":
+            return Exit.DONE
+    if form:
+        print_facts(_facts(told), form)
+        return Exit.DONE
+    users, records = number(told.get("users")), number(told.get("records"))
+    window = f"{safe(told.get('since'))} to {safe(told.get('until'))}"
+    screen.show(
+        [
+            line("Captured    ", Span(f"{records:,} records of {users:,} users", Tone.STRONG)),
+            line(f"            {window}"),
+            line(f"Where       {safe(url)}"),
+            line(f"sha256      {safe(told.get('sha256'))}"),
+            line(f"Written to  {safe(to)}" if to else f"To fetch    {_command(ramp)}"),
+        ]
+    )
+    return Exit.DONE
+
+
+def _command(ramp: Json) -> str:
+    meta = part(ramp, "metadata")
+    name, namespace = safe(meta.get("name")), safe(meta.get("namespace"))
+    return f"kubectl ramp capture {name} -n {namespace} --to {name}.jsonl.gz"
+
+
+def _facts(told: Json) -> Json:
+    return {
+        "apiVersion": "rampguard.dev/cli/v1",
+        "kind": "Capture",
+        **{key: told.get(key) for key in ("since", "until", "url", "records", "users", "sha256")},
+    }
+
+
+def _none(ramp: Json, told: Json, name: str) -> str:
+    """Say why there is no capture."""
+    if not part(ramp, "status", "rollback"):
+        return f"{safe(name)} was not rolled back: nothing is captured"
+    if why := text(told.get("why")):
+        return f"{safe(name)}: not captured yet: {safe(why)}"
+    if told:
+        return f"{safe(name)}: not captured yet; it is due after {safe(told.get('until'))}"
+    if not part(ramp, "spec", "analytics"):
+        return f"{safe(name)} has no spec.analytics: there is no export to capture from"
+    return f"{safe(name)}: the operator has no place for captures; see config.captures of the chart"
+
+
+def _fetch(kubectl: Kubectl, told: Json, to: str) -> None:
+    """Write a capture into a file; Told if it cannot be had, or is not what was captured."""
+    url, summed = text(told.get("url")), hashlib.sha256()
+    try:
+        with _target(to) as file:
+            for block in _blocks(kubectl, url):
+                summed.update(block)
+                file.write(block)
+    except OSError as error:
+        raise Told(f"cannot write {safe(to)}: {error.strerror}", Exit.REFUSED) from error
+    if summed.hexdigest() != told.get("sha256"):
+        raise Told(
+            f"what is at {safe(url)} is not what was captured: sha256 {summed.hexdigest()} instead"
+            f" of {safe(told.get('sha256'))}",
+            Exit.REFUSED,
+        )
+
+
+def _target(to: str) -> IO[bytes]:
+    return sys.stdout.buffer if to == "-" else Path(to).open("wb")
+
+
+def _blocks(kubectl: Kubectl, url: str) -> Iterator[bytes]:
+    """Yield a capture; one in a folder of the operator through `kubectl exec`."""
+    if urlsplit(url).scheme != "file":
+        yield from opened(url)
+        return
+    path = unquote(urlsplit(url).path)
+    failed: Told | None = None
+    for operator in kubectl.operators():
+        meta = part(operator, "metadata")
+        where, deployment = text(meta.get("namespace")), text(meta.get("name"))
+        try:
+            yield from kubectl.output(where, deployment, "cat", path)
+        except Told as told:
+            failed = told  # another operator may have it
+        else:
+            return
+    raise failed or Told(
+        f"no operator is seen in this cluster; the capture is {safe(path)} in its folder",
+        Exit.UNREACHED,
+    )
