@@ -178,7 +178,7 @@ def _files(url: str, since: datetime) -> Iterator[tuple[Any, str]]:
 
 def _written(fs: Any, path: str) -> datetime | None:
     """Return when a file was written last; None: its system does not say."""
-    with contextlib.suppress(NotImplementedError, KeyError, TypeError):
+    with contextlib.suppress(RuntimeError, KeyError, TypeError):
         at: datetime = fs.modified(path)
         return at if at.tzinfo else at.replace(tzinfo=UTC)
     return None

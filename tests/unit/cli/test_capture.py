@@ -109,10 +109,11 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("seen", "ran", "words", "code"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("told", REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_fetched_is_told(
-    kubectl: Any, ramp: Any, tmp_path: Path, seen: Any, ran: Any, words: str, code: int
+    kubectl: Any, ramp: Any, tmp_path: Path, told: tuple[Any, Any, str, int]
 ) -> None:
+    seen, ran, words, code = told
     kubectl.on("get", "tree-50", out=made("file:///c/x"))
     kubectl.on("get", "deployments", out=seen).on("exec", **ran)
     said = ramp("capture", "tree-50", "--to", str(tmp_path / "x"))
