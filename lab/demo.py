@@ -162,6 +162,7 @@ def sum_up(played: list[Played], seconds: float) -> None:
         f"\nAll in all {seconds:.0f} s. To look at next:\n"
         "  kubectl describe experimentramp skill-tree-layout-90 -n app\n"
         "  kubectl ramp explain skill-tree-layout-90 -n app\n"
+        "  kubectl ramp capture skill-tree-layout-90 -n app    (five minutes after the rollback)\n"
         "  kubectl -n rampguard-system logs deploy/rampguard\n"
         '  (eval "$(.venv/bin/python -m lab env)" puts both programs on the PATH)\n'
         "  docs/getting-started.md goes through it by hand; make lab-down ends the lab"

@@ -12,7 +12,12 @@ from lab.steps import LabError, run
 APPLIED = "lab.rampguard.dev/applied"  # on a namespace: what was applied there
 EXAMPLE = ROOT / "examples" / "skill-tree" / "k8s"
 RECORDS = "/var/lib/rampguard-records"  # of the node
+EXPORTS = "/var/lib/rampguard-exports"  # the same: what the pods of the example write
 READY = "180s"
+# Pods that are no user of the machine write there; what none has written to for a day goes.
+_MAKE_EXPORTS = (
+    f"mkdir -p {EXPORTS} && chmod 1777 {EXPORTS} && find {EXPORTS} -type f -mmin +1440 -delete"
+)
 
 
 def prometheus(images: Images) -> None:
@@ -31,7 +36,9 @@ def prometheus(images: Images) -> None:
 
 def example(images: Images) -> None:
     """Let the example application serve; a variable that a ramp has changed stays as it is."""
+    run("docker", "exec", NODE, "sh", "-c", _MAKE_EXPORTS, log="exports")
     manifests = "---\n".join(path.read_text() for path in sorted(EXAMPLE.glob("*.yaml")))
+    manifests = manifests.replace("emptyDir: {}", f"hostPath: {{path: {EXPORTS}}}")
     _apply("app", manifests.replace("rampguard-lab/skill-tree:lab", images.example))
     for name in ("api", "worker", "traffic"):
         _rolled_out("app", name)
