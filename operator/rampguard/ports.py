@@ -327,11 +327,12 @@ class NoNotifier:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where one pod is asked. host: the name by which others call it."""
+    """Where one pod is asked. host: the name by which others call it; namespace: the pod's."""
 
     address: str
     port: int
     host: str
+    namespace: str
 
 
 class Prober(Protocol):
@@ -528,8 +529,8 @@ class World:
     deliveries: dict[str, tuple[Delivery, ...]] = field(default_factory=dict)
     posts: dict[Ref, Post] = field(default_factory=dict)
     heard: dict[str, Heard] = field(default_factory=dict)
-    errands: dict[Ref, Errand] = field(default_factory=dict)
+    errands: dict[Ref, Errand | None] = field(default_factory=dict)
     analysed: dict[str, Analysed] = field(default_factory=dict)
-    lookups: dict[Ref, Lookup] = field(default_factory=dict)
+    lookups: dict[Ref, Lookup | None] = field(default_factory=dict)
     captured: dict[str, Captured] = field(default_factory=dict)
-    seizing: dict[Ref, Seizing] = field(default_factory=dict)
+    seizing: dict[Ref, Seizing | None] = field(default_factory=dict)

@@ -147,8 +147,9 @@ class IncidentCheck(_Model):
 
 
 class ProbeWay(_Model):
-    """What ramps may name for their probe to be let in."""
+    """What ramps of some namespaces may name for their probe to be let in."""
 
+    namespaces: Annotated[tuple[Name, ...], Field(min_length=1)]
     headers_file: Path | None = None
     ca_file: Path | None = None
 

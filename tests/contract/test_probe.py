@@ -22,7 +22,7 @@ from rampguard.ports import Door, Unavailable
 from skips import needs
 
 UID = "uid-of-the-ramp"
-HOST = "api.app.svc"
+HOST, APP = "api.app.svc", "app"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HEADER = replace(PROBE, arm=(Spot(Carrier.HEADER, "X-Arm"),), value=None)
 
@@ -63,11 +63,11 @@ async def serving(
             port = unused_port()
             await web.TCPSite(runner, host, port, ssl_context=context).start()
             try:
-                yield served, Door(host, port, HOST)
+                yield served, Door(host, port, HOST, APP)
             finally:
                 await runner.cleanup()
             return
-        yield served, Door(host, server.port or 0, HOST)
+        yield served, Door(host, server.port or 0, HOST, APP)
 
 
 async def asked(handler: Handler, probe: Probe = PROBE, **facts: object) -> Reply:
@@ -146,7 +146,7 @@ async def test_a_path_is_sent_as_it_is_written() -> None:
 
 async def test_headers_come_from_a_file_that_is_read_each_time(tmp_path: Path) -> None:
     file = tmp_path / "headers"
-    prober = HttpProber({"api": WayIn(headers_file=file)})
+    prober = HttpProber({"api": WayIn(namespaces=(APP,), headers_file=file)})
     probe = replace(PROBE, headers_from="api")
     async with serving(always(page)) as (served, door):
         for token in ("one", "two"):
@@ -160,7 +160,7 @@ async def test_a_file_cannot_hide_that_it_is_a_probe(tmp_path: Path) -> None:
     file = tmp_path / "headers"
     file.write_text("X-Rampguard-Probe: no")
     async with serving(always(page)) as (served, door):
-        way = {"api": WayIn(headers_file=file)}
+        way = {"api": WayIn(namespaces=(APP,), headers_file=file)}
         await HttpProber(way).ask(replace(PROBE, headers_from="api"), door, "mia", UID)
     assert served.asked[0].headers["X-Rampguard-Probe"] == UID
 
@@ -170,7 +170,7 @@ async def test_a_file_of_no_headers_is_told_without_its_words(tmp_path: Path, te
     file = tmp_path / "headers"
     file.write_text(f"A: b\n{text}\n")
     async with serving(always(page)) as (served, door):
-        way = {"api": WayIn(headers_file=file)}
+        way = {"api": WayIn(namespaces=(APP,), headers_file=file)}
         with pytest.raises(Unavailable) as caught:
             await HttpProber(way).ask(replace(PROBE, headers_from="api"), door, "mia", UID)
     assert "secret-token" not in str(caught.value)
@@ -180,13 +180,38 @@ async def test_a_file_of_no_headers_is_told_without_its_words(tmp_path: Path, te
 async def test_an_unknown_way_in_names_the_known() -> None:
     prober = HttpProber({"api": WayIn(), "web": WayIn()})
     with pytest.raises(Unavailable, match=r"no probe .* 'other'; there are: api, web"):
-        await prober.ask(replace(PROBE, headers_from="other"), Door("127.0.0.1", 1, HOST), "m", UID)
+        await prober.ask(
+            replace(PROBE, headers_from="other"), Door("127.0.0.1", 1, HOST, APP), "m", UID
+        )
+
+
+async def test_headers_are_told_to_pods_of_their_namespaces_alone(tmp_path: Path) -> None:
+    file = tmp_path / "headers"
+    file.write_text("Authorization: Bearer x")
+    probe = replace(PROBE, headers_from="api")
+    async with serving(always(page)) as (served, door):
+        prober = HttpProber({"api": WayIn(namespaces=("shop",), headers_file=file)})
+        with pytest.raises(Unavailable, match=r"config\.probes\.api is not for namespace app"):
+            await prober.ask(probe, door, "mia", UID)
+    assert served.asked == []
+
+
+async def test_a_cookie_of_the_file_stays_beside_that_of_the_user(tmp_path: Path) -> None:
+    file = tmp_path / "headers"
+    file.write_text("cookie: login=x")
+    probe = replace(PROBE, headers_from="api", identity=Spot(Carrier.COOKIE, "user"))
+    async with serving(always(page)) as (served, door):
+        way = {"api": WayIn(namespaces=(APP,), headers_file=file)}
+        await HttpProber(way).ask(probe, door, "mia", UID)
+    assert served.asked[0].headers["Cookie"] == "login=x; user=mia"
 
 
 async def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    prober = HttpProber({"api": WayIn(headers_file=tmp_path / "none")})
+    prober = HttpProber({"api": WayIn(namespaces=(APP,), headers_file=tmp_path / "none")})
     with pytest.raises(Unavailable, match="No such file"):
-        await prober.ask(replace(PROBE, headers_from="api"), Door("127.0.0.1", 1, HOST), "m", UID)
+        await prober.ask(
+            replace(PROBE, headers_from="api"), Door("127.0.0.1", 1, HOST, APP), "m", UID
+        )
 
 
 # --- TLS
@@ -221,18 +246,20 @@ async def over_tls(certificates: Path, name: str, way: WayIn) -> Reply:
 
 
 async def test_a_certificate_of_the_service_by_the_given_ca_is_trusted(certificates: Path) -> None:
-    way = WayIn(ca_file=certificates / "ca.crt")
+    way = WayIn(namespaces=(APP,), ca_file=certificates / "ca.crt")
     assert await over_tls(certificates, "right", way) == Reply(("list", "list"), "50")
 
 
 async def test_a_certificate_of_another_name_is_not(certificates: Path) -> None:
     with pytest.raises(Unavailable, match=r"(?i)hostname mismatch|not valid for 'api\.app\.svc'"):
-        await over_tls(certificates, "other", WayIn(ca_file=certificates / "ca.crt"))
+        await over_tls(
+            certificates, "other", WayIn(namespaces=(APP,), ca_file=certificates / "ca.crt")
+        )
 
 
 async def test_an_unknown_ca_is_not(certificates: Path) -> None:
     with pytest.raises(Unavailable, match="its certificate is not trusted: "):
-        await over_tls(certificates, "right", WayIn())
+        await over_tls(certificates, "right", WayIn(namespaces=(APP,)))
 
 
 async def test_plain_http_behind_https_is_no_answer() -> None:
@@ -395,7 +422,7 @@ async def test_a_pod_that_dies_in_the_middle_is_no_answer() -> None:
 
 async def test_nobody_there_is_no_answer() -> None:
     with pytest.raises(Unavailable, match="the connection was refused"):
-        await HttpProber({}).ask(PROBE, Door("127.0.0.1", unused_port(), HOST), "mia", UID)
+        await HttpProber({}).ask(PROBE, Door("127.0.0.1", unused_port(), HOST, APP), "mia", UID)
 
 
 RAW = {
@@ -426,7 +453,7 @@ async def test_what_is_no_http_is_no_answer(sent: bytes) -> None:
     async with server:
         prober = HttpProber({}, patience=timedelta(seconds=2))
         with pytest.raises(Unavailable) as caught:
-            await prober.ask(PROBE, Door("127.0.0.1", port, HOST), "mia", UID)
+            await prober.ask(PROBE, Door("127.0.0.1", port, HOST, APP), "mia", UID)
     assert str(port) not in str(caught.value)
     assert len(str(caught.value)) <= 300
 
@@ -445,7 +472,7 @@ async def test_hostile_words_end_as_words_or_as_no_answer(value: str) -> None:
             writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    door = Door("127.0.0.1", server.sockets[0].getsockname()[1], HOST)
+    door = Door("127.0.0.1", server.sockets[0].getsockname()[1], HOST, APP)
     async with server:
         with contextlib.suppress(Unavailable):
             reply = await HttpProber({}).ask(replace(PROBE, value=None), door, "mia", UID)

@@ -43,6 +43,7 @@ def release(stage: Stage) -> Iterator[Stage]:
         stage,
         "--set", "secrets[0].name=api-probe",
         "--set", "secrets[0].secretName=api-probe",
+        "--set", f"config.probes.api-probe.namespaces={{{stage.namespace}}}",
         "--set", "config.probes.api-probe.headersFile=/etc/rampguard/secrets/api-probe/headers",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ from typing import Any
 from integration.manifests import Json
 from integration.server import Answer
 from rampguard.api.guardrail_rules import GUARDRAIL_RULES
-from rampguard.api.probe import ARM_RULES, IDENTITY_RULES
+from rampguard.api.probe import ARM_RULES, IDENTITY_RULES, PROBE_RULES
 from rampguard.api.require_rules import (
     INCIDENT_RULES,
     INSTANT_RULES,
@@ -39,6 +39,7 @@ PLACES: dict[str, tuple[Rule, ...]] = {
     "maxHold": SOAK_RULES,
     "arms": ARMS_RULES,
     "decision": DECISION_RULES,
+    "probe": PROBE_RULES,
     "probe.arm": ARM_RULES,
     "analytics.after": SOAK_RULES,
     "probe.identity": IDENTITY_RULES,

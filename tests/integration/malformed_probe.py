@@ -5,6 +5,7 @@ from integration.rows import Row, both, listed, missing, ruled, strange, typed
 from rampguard.api.probe import ARM, IDENTITY
 from rampguard.api.rules import DURATION
 
+LONG = "users may be at most 150 times rate: a round is over within some five minutes"
 ARMLESS = "probe needs arms: the words by which the app names them"
 PROBE: dict[str, Row] = {
     "a text for the probe": typed("spec.probe", "object", "api"),
@@ -79,6 +80,9 @@ PROBE: dict[str, Row] = {
             ("rate", 0, True), ("rate", 101, False),
         )
     },
+    "a round that lasts too long": ruled(
+        "spec.probe", LONG, put("probe.rate", 6), put("probe.users", 901)
+    ),
     "a text for analytics": typed("spec.analytics", "object", "events"),
     "analytics of nothing": missing("spec.analytics.source", drop("analytics.source")),
     "analytics of a URL": strange("spec.analytics.url", put("analytics.url", "s3://x/y")),

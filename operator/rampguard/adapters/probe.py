@@ -34,6 +34,7 @@ MARK = "X-Rampguard-Probe"  # by which an app leaves our requests out of its cou
 class WayIn:
     """What a probe may need to be let in; files are read at each request, None: not used."""
 
+    namespaces: tuple[str, ...] = ()  # whose pods may be told the headers
     headers_file: Path | None = None  # lines such as `Authorization: Bearer ...`
     ca_file: Path | None = None
 
@@ -49,13 +50,13 @@ class HttpProber:
         """Return what the pod answers; Unavailable says why it is nothing that can be used."""
         try:
             async with asyncio.timeout(self._patience.total_seconds()):
-                return await _ask(probe, door, user, uid, self._way(probe))
+                return await _ask(probe, door, user, uid, self._way(probe, door))
         except TimeoutError as error:
             raise Unavailable(f"no answer within {self._patience.total_seconds():g} s") from error
         except (ClientError, OSError, ValueError) as error:  # ValueError: an odd header
             raise Unavailable(_why(error)) from error
 
-    def _way(self, probe: Probe) -> WayIn:
+    def _way(self, probe: Probe, door: Door) -> WayIn:
         if probe.headers_from is None:
             return WayIn()
         way = self._ways.get(probe.headers_from)
@@ -63,6 +64,10 @@ class HttpProber:
             known = ", ".join(sorted(self._ways)) or "none"
             raise Unavailable(
                 f"no probe is configured under the name {probe.headers_from!r}; there are: {known}"
+            )
+        if door.namespace not in way.namespaces:
+            raise Unavailable(
+                f"config.probes.{probe.headers_from} is not for namespace {door.namespace}"
             )
         return way
 
@@ -82,7 +87,8 @@ async def _ask(probe: Probe, door: Door, user: str, uid: str, way: WayIn) -> Rep
         case Spot(Carrier.HEADER, name):
             headers[name] = user
         case Spot(Carrier.COOKIE, name):
-            headers["Cookie"] = f"{name}={user}"
+            others = [headers.pop(one) for one in list(headers) if one.lower() == "cookie"]
+            headers["Cookie"] = "; ".join((*others, f"{name}={user}"))
         case Spot(Carrier.QUERY, name):
             url = url.update_query({name: user})
     # One session a request, without proxies or cookies: nothing of one answer reaches another.

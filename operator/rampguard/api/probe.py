@@ -34,6 +34,14 @@ IDENTITY_RULES = (
     ),
 )
 
+PROBE_RULES = (
+    Rule(
+        "self.users <= 150 * self.rate",
+        "users may be at most 150 times rate: a round is over within some five minutes",
+        lambda told: told.get("users", 200) <= 150 * told.get("rate", 20),
+    ),
+)
+
 Token = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~-]+$")
 ]
@@ -76,6 +84,8 @@ class Identity(Wire):
 class Probe(Wire):
     """Asks the app itself, pod by pod, which arm it gives to users."""
 
+    RULES = PROBE_RULES
+
     service: Name = Field(
         description="a Service of this namespace; it selects the pods of the targets to ask"
     )
@@ -88,7 +98,8 @@ class Probe(Wire):
     )
     arm: Arm = Field(description="where an answer says the user's arm")
     value: Value | None = Field(
-        None, description="where an answer says which value the pod runs; default: it does not"
+        None,
+        description="where an answer says which value the pod runs, in percent; default: nowhere",
     )
     identity: Identity | None = Field(
         None,

@@ -16,19 +16,22 @@ TAIL = 0.0005  # of each end of the binomial: an interval of 99.9 %
 EXAMPLES = 3
 CONTROL, TREATMENT = "control", "treatment"
 
+FIRST = 5  # requests that show whether a probe is right, before all others
+PERCENT = 100
+
 Answered = tuple[Question, Reply | str]  # a text says why there is none
 
 
 def questions(probe: Probe, told: Round, pods: Sequence[str]) -> tuple[Question, ...]:
     """Return the requests of a round, spread evenly over the pods, each of which is asked.
 
-    Where users have an identity, each is asked at two pods, but for the round at `from`.
+    Where users have an identity, each is asked at two pods, but for the first few requests.
     """
     if not pods:
         return ()
     starts = told.occasion is Occasion.START
     users = range(told.users if starts else max(told.users, len(pods)))
-    twice = probe.identity and len(pods) > 1 and not starts
+    twice = probe.identity and len(pods) > 1 and not (starts and told.users <= FIRST)
     found = [Question(pods[n % len(pods)], told.number, n) for n in users]
     if twice:
         found += [Question(pods[(n + 1) % len(pods)], told.number, n) for n in users]
@@ -82,20 +85,27 @@ class _Tally:
             if reply.value is None:
                 return f"nothing at {self._probe.value}, the app's own word on its value"
             if not _is_value(reply.value, self._round.share):
-                self._values[reply.value].append(question.pod)
+                self._values[self._shown(reply.value)].append(question.pod)
         said = {word for word in reply.arms if word is not None}
+        names = {self._arms.control: CONTROL, self._arms.treatment: TREATMENT}
         missing = [
             spot for spot, word in zip(self._probe.arm, reply.arms, strict=True) if word is None
         ]
         if missing:
             return f"no arm at {missing[0]}"
         if len(said) > 1:
-            self._split.append(f"{question.pod} says {' and '.join(sorted(said))}")
+            shown = (word if word in names else self._shown(word) for word in sorted(said))
+            self._split.append(f"{question.pod} says {' and '.join(shown)}")
             return ""
         (word,) = said
-        names = {self._arms.control: CONTROL, self._arms.treatment: TREATMENT}
         both = f"{self._arms.control} nor {self._arms.treatment}"
-        return names.get(word, f"arm {word} is neither {both}")
+        return names.get(word, f"arm {self._shown(word)} is neither {both}")
+
+    def _shown(self, word: str) -> str:
+        """Return a word of the app as it may be shown: not what only our headers can read."""
+        if self._probe.headers_from is None or _number(word) is not None:
+            return word
+        return f"(a word of {len(word)} characters)"
 
     def heard(self, at: datetime) -> Heard:
         """Return what it all comes to."""
@@ -104,6 +114,7 @@ class _Tally:
         treated = sum(arm == TREATMENT for arm in first.values())
         kept_arm = TREATMENT if self._ask.to > self._ask.origin else CONTROL
         left = sorted(user for user, arm in self._old.items() if arm != kept_arm)
+        silent = self._silence(len(first))
         told = self._round
         starts = told.occasion is Occasion.START
         return Heard(
@@ -117,46 +128,56 @@ class _Tally:
             agreed=sum(len({arm for _, arm in both}) == 1 for both in twice),
             stayed=len(self._old) - len(left),
             asked=len(self._users),
-            faults=tuple(self._faults(len(first), treated, twice, left, kept_arm)),
-            silent=self._silence(len(first)),
+            faults=(
+                *self._faults(twice),
+                *(() if silent else self._mismatch(treated, len(first))),
+                *self._lost(left, kept_arm),
+            ),
+            silent=silent,
             keep=tuple(sorted(u for u, arm in first.items() if arm == kept_arm))[:AGAIN]
             if starts and self._probe.identity
             else (),
         )
 
-    def _faults(
-        self,
-        users: int,
-        treated: int,
-        twice: Sequence[Sequence[tuple[str, str]]],
-        left: Sequence[int],
-        kept_arm: str,
-    ) -> Iterator[Fault]:
-        told = self._round
+    def _faults(self, twice: Sequence[Sequence[tuple[str, str]]]) -> Iterator[Fault]:
+        """Yield what single answers show, or two of one user."""
+        share = self._round.share
         if self._split:
             text = f"{len(self._split)} answers say two arms at once: {_examples(self._split)}"
             yield Fault(Reason.CARRIERS_DISAGREE, text)
         if self._values:
-            shown = (f"{_examples(pods)} said {value}" for value, pods in self._values.items())
-            text = (
-                f"pods said that they run another value than {told.share}: {_examples(shown, '; ')}"
+            shown = (
+                f"{_examples(pods)} said {value}{_hint(value, share)}"
+                for value, pods in self._values.items()
             )
+            said = _examples(shown, "; ")
+            text = f"pods said that they run another value than {share}: {said}"
             yield Fault(Reason.WRONG_VALUE, text)
         apart = [both for both in twice if len({arm for _, arm in both}) > 1]
         if apart:
             shown = (" and ".join(f"{arm} on {pod}" for pod, arm in both) for both in apart)
             text = f"{len(apart)} of {len(twice)} users had two arms: {_examples(shown, '; ')}"
             yield Fault(Reason.NOT_STICKY, text)
+
+    def _mismatch(self, treated: int, users: int) -> Iterator[Fault]:
+        """Yield a share that chance does not explain; enough users were answered.
+
+        Of fewer nothing follows: who got no answer may all have been in one arm.
+        """
+        told = self._round
         if told.occasion is not Occasion.START and not is_share(treated, users, told.share):
             text = (
                 f"{_percent(treated, users)} of {users} new users in treatment,"
                 f" want {_want(told.share, users)}"
             )
             yield Fault(Reason.ASSIGNMENT_MISMATCH, text)
+
+    def _lost(self, left: Sequence[int], kept_arm: str) -> Iterator[Fault]:
+        """Yield that users have lost an arm which the ramp does not take away."""
         if left:
             text = (
                 f"{len(left)} of {len(self._old)} users who had {kept_arm} at"
-                f" {self._ask.origin}% have lost it at {told.share}%"
+                f" {self._ask.origin}% have lost it at {self._round.share}%"
             )
             yield Fault(Reason.NOT_MONOTONE, text)
 
@@ -248,10 +269,21 @@ def _percent(part: int, whole: int) -> str:
 
 def _is_value(word: str, share: int) -> bool:
     """Say whether an app's word on its value is a percentage."""
+    return _number(word) == share
+
+
+def _hint(word: str, share: int) -> str:
+    """Return what an app may have meant."""
+    number = _number(word)
+    meant = number is not None and number * PERCENT == share
+    return " (a fraction: it has to be in percent)" if meant else ""
+
+
+def _number(word: str) -> float | None:
     try:
-        return float(word) == share
+        return float(word)
     except ValueError:
-        return False
+        return None
 
 
 def _examples(lines: Collection[str] | Iterator[str], between: str = ", ") -> str:

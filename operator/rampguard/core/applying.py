@@ -83,11 +83,12 @@ def _proven(plan: Plan, state: State, stage: Applying, seen: Observation) -> Dec
         return _misassigned(plan, state, seen)
     if state.probed.round is None:
         return _soak(plan, state, stage, seen)
-    if (seen.now - stage.progress.grew) * 2 > patience(plan, seen):
-        # Pods that stay proven are no standstill: one that is lost later has its whole time.
-        state = replace(
-            state, stage=replace(stage, progress=replace(stage.progress, grew=seen.now))
-        )
+    if begun := state.probed.round.since == seen.now:
+        state = replace(state, mixed=seen.now + plan.tempo.scrape - stage.since)
+    if begun or (seen.now - stage.progress.grew) * 10 > patience(plan, seen):
+        # Pods that stay proven are no standstill: one that is lost later has nearly all its time.
+        progress = replace(stage.progress, began=seen.now, grew=seen.now)
+        state = replace(state, stage=replace(stage, progress=progress))
     text = f"{lag_text(plan, seen, stage.step)}; the probe is being asked"
     return Decision(
         state=state,
@@ -159,7 +160,8 @@ def _soak(plan: Plan, state: State, stage: Applying, seen: Observation) -> Decis
         accepted=stage.accepted,
         changed_at=changed_at,
     )
-    mixed = t0 - stage.since
+    # While the app is asked, no pod runs another value any more.
+    mixed = state.mixed if plan.ask.probe and state.mixed else t0 - stage.since
     proven = note(
         Reason.PODS_PROVEN,
         f"{pods} of {pods} pods proven at {value}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from rampguard.core.answers import heard_text
-from rampguard.core.applying import coverages, harm_text, lag_text, proven_pods
+from rampguard.core.applying import all_proven, coverages, harm_text, lag_text, proven_pods
 from rampguard.core.ask import GitopsPolicy
 from rampguard.core.durations import show_seconds
 from rampguard.core.guardrails import worst
@@ -264,6 +264,8 @@ def _proof(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
         return
     kind = ConditionType.PODS_PROVEN
     match state.stage:
+        case Applying(step=step) if all_proven(seen):
+            yield _holds(kind, Reason.ALL_PODS_PROVEN, lag_text(plan, seen, step))
         case Applying(step=step):
             yield _fails(kind, Reason.PODS_LAG, lag_text(plan, seen, step))
         case Soaking(step=step, evidence=evidence):
@@ -303,11 +305,15 @@ def _assignment(plan: Plan, state: State) -> Iterator[_Fact]:
         yield _Fact(kind, None, Reason.PENDING, "the app was not asked yet")
         return
     text = f"{heard_text(heard)} (at {heard.at:%Y-%m-%dT%H:%M:%SZ})"
-    if heard.faults:
+    now = plan.values[state.stage.step] if isinstance(state.stage, Applying | Soaking) else None
+    if now is not None and heard.share != now:
+        text = f"the app was not asked at {now}% yet; before: {text}"
+        yield _Fact(kind, None, Reason.PENDING, text)
+    elif heard.faults:
         yield _fails(kind, heard.faults[0].reason, text)
     elif heard.silent:
         yield _Fact(kind, None, Reason.PROBE_FAILED, text)
-    elif heard.occasion is Occasion.START:
+    elif heard.occasion is Occasion.START or state.rollback is not None:
         yield _Fact(kind, None, Reason.PENDING, text)
     else:
         yield _holds(kind, Reason.SHARE_AS_WANTED, text)

@@ -118,10 +118,12 @@ class Heard:
 class Probed:
     """What is remembered of the probe.
 
-    round: what is being asked, None: nothing is. over: the key of the last occasion that is
-    settled. wrong: tries of the current occasion with wrong answers. heard: the latest answers.
+    mark: of what was asked; all but the count of rounds is void once that is edited. round: what
+    is being asked, None: nothing is. over: the key of the last occasion that is settled, "": none
+    is. wrong: tries of the current occasion with wrong answers. heard: the latest answers.
     """
 
+    mark: str = ""
     round: Round | None = None
     rounds: int = 0
     over: str = ""

@@ -14,15 +14,16 @@ Only a wrong answer is ever believed; that nobody answers says nothing of the ra
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 
-from rampguard.core.answers import heard_text
+from rampguard.core.answers import FIRST, heard_text
+from rampguard.core.ask import Ask
 from rampguard.core.model import Because, Note, Observation, Soaking, State
-from rampguard.core.moves import note
+from rampguard.core.moves import gate_open, note, without_gate
 from rampguard.core.plan import Plan, due_findings
 from rampguard.core.probe import Heard, Occasion, Probe, Probed, Round
 from rampguard.core.reasons import Reason
 
-FIRST = 5  # requests before the first write, and users if they have no identity
 PART = 4  # a finding asks one user in so many
 FEWEST = 20  # users that a finding asks, if there are as many
 TRIES = 3  # wrong ones in a row are believed
@@ -33,6 +34,27 @@ STALE = timedelta(minutes=10)  # an answer before the start holds no longer
 TOKEN = "the probe"  # noqa: S105 - what a person accepts; no guardrail has such a name
 
 
+def mark(ask: Ask) -> str:
+    """Return what the answers of a probe depend on, in few characters; "": nobody asks."""
+    if ask.probe is None:
+        return ""
+    return sha256(repr((ask.probe, ask.arms, ask.origin, ask.to)).encode()).hexdigest()[:12]
+
+
+def as_asked_now(plan: Plan, state: State) -> State:
+    """Return the state without what was asked by a probe that was edited since.
+
+    A question to a person about its answers is void, too: the new probe asks itself.
+    """
+    now = mark(plan.ask)
+    if state.probed.mark == now:
+        return state
+    gate = gate_open(state, "breach")
+    if gate is not None and TOKEN in gate.about:
+        state = without_gate(state, "breach")
+    return replace(state, probed=Probed(mark=now, rounds=state.probed.rounds))
+
+
 def take_in(
     plan: Plan, state: State, seen: Observation, *, proven: bool
 ) -> tuple[State, tuple[Note, ...]]:
@@ -40,13 +62,26 @@ def take_in(
 
     proven: every pod is, so that an answer is one of the value that is to be.
     """
+    state = as_asked_now(plan, state)
     told, heard = state.probed.round, seen.heard
-    if told is None or heard is None or heard.number != told.number:
+    if told is None:
+        return state, ()
+    if not proven and told.occasion is Occasion.FINDING and seen.now - told.since >= PATIENCE:
+        return _unasked(state, told)
+    if heard is None or heard.number != told.number:
         return state, ()
     if told.occasion is not Occasion.START and not proven:
         return replace(state, probed=_again(state.probed, told, seen.now)), ()
     after = _listened(plan, replace(state.probed, heard=heard), told, heard, seen.now)
     return replace(state, probed=after), tuple(_notes(after, heard))
+
+
+def _unasked(state: State, told: Round) -> tuple[State, tuple[Note, ...]]:
+    """Let a finding go on without the probe: its pods are not proven for too long."""
+    text = "the probe was not asked at this finding: not every pod is proven"
+    settled = replace(state.probed, round=None, over=told.key)
+    failed = note(Reason.PROBE_FAILED, text, told.number, warning=True)
+    return replace(state, probed=settled), (failed,)
 
 
 def _notes(after: Probed, heard: Heard) -> Iterator[Note]:
@@ -157,8 +192,9 @@ def asked_at_finding(plan: Plan, state: State, stage: Soaking, now: datetime) ->
     if probe is None or state.probed.round is not None or is_believed(state, stage.accepted):
         return state
     due = due_findings(plan, stage, state.findings, now + LEAD)
-    key = f"finding/{stage.step}/{due[-1].total_seconds():.0f}" if due else ""
-    if not due or state.probed.over == key:
+    # A probe that is new in a soak asks at once.
+    key = f"finding/{stage.step}/{due[-1].total_seconds():.0f}" if due else "new"
+    if state.probed.over == key or (state.probed.over and not due):
         return state
     users = min(probe.users, max(FEWEST, probe.users // PART))
     share = plan.values[stage.step]

@@ -42,7 +42,7 @@ class Beside(Generic[Left, Came]):
     def __init__(  # noqa: PLR0913 - where from, where to, how
         self,
         *,
-        left: dict[Ref, Left],
+        left: dict[Ref, Left | None],
         results: dict[str, Came],
         make: Callable[[Left], Awaitable[Came]],
         failed: Callable[[Left, str], Came],
@@ -59,9 +59,15 @@ class Beside(Generic[Left, Came]):
         self._uids: dict[Ref, str] = {}
 
     def take(self, ref: Ref) -> None:
-        """Do what the last pass of a ramp left, unless it is being done or is done."""
-        left = self._left.pop(ref, None)
+        """Do what the last pass of a ramp left, unless it is being done or is done.
+
+        A pass that left nothing ends what is being done; one that broke off says nothing.
+        """
+        if ref not in self._left:
+            return
+        left = self._left.pop(ref)
         if left is None:
+            self._stop(ref)
             return
         result = self._results.get(left.uid)
         if result and result.number == left.number:
@@ -70,6 +76,8 @@ class Beside(Generic[Left, Came]):
             if (running[0].uid, running[0].number) == (left.uid, left.number):
                 return
             running[1].cancel()
+        if (before := self._uids.get(ref)) != left.uid:
+            self._results.pop(before or "", None)
         self._uids[ref] = left.uid
         self._under_way[ref] = left, asyncio.create_task(self._do(ref, left))
 
@@ -77,6 +85,9 @@ class Beside(Generic[Left, Came]):
         """Drop what is known of a ramp that is gone."""
         self._left.pop(ref, None)
         self._results.pop(self._uids.pop(ref, ""), None)
+        self._stop(ref)
+
+    def _stop(self, ref: Ref) -> None:
         if running := self._under_way.pop(ref, None):
             running[1].cancel()
 

@@ -15,10 +15,8 @@ from rampguard.ports import RampError, Seizing, Sought, World
 
 def send(plan: Plan, state: State, now: datetime, world: World) -> None:
     """Leave the capture that is due for the task that makes it."""
-    world.seizing.pop(plan.ask.ref, None)
     capture = due(state, now)
-    if capture is not None:
-        world.seizing[plan.ask.ref] = Seizing(plan.ask, capture)
+    world.seizing[plan.ask.ref] = Seizing(plan.ask, capture) if capture else None
 
 
 def captures(world: World, wake: Callable[[Ref], None]) -> Beside[Seizing, Captured]:

@@ -15,10 +15,8 @@ from rampguard.ports import Lookup, RampError, Wanted, World
 
 def send(plan: Plan, state: State, now: datetime, world: World) -> None:
     """Leave the reading that is due for the task that makes it."""
-    world.lookups.pop(plan.ask.ref, None)
     inquiry = due(state, now)
-    if inquiry is not None:
-        world.lookups[plan.ask.ref] = Lookup(plan.ask, inquiry)
+    world.lookups[plan.ask.ref] = Lookup(plan.ask, inquiry) if inquiry else None
 
 
 def lookups(world: World, wake: Callable[[Ref], None]) -> Beside[Lookup, Analysed]:

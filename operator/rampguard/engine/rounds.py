@@ -21,11 +21,11 @@ AT_ONCE = 50  # requests of one ramp
 
 
 def send(plan: Plan, state: State, sight: Sight, world: World) -> None:
-    """Leave the round that is due for the task that asks it; world.errands holds none: end it."""
-    world.errands.pop(plan.ask.ref, None)
+    """Leave the round that is due for the task that asks it."""
+    if sight.seen.unreadable:
+        return
     told = due(state, sight.seen.now, proven=all_proven(sight.seen))
-    if told is not None:
-        world.errands[plan.ask.ref] = Errand(plan.ask, told, sight.asked)
+    world.errands[plan.ask.ref] = Errand(plan.ask, told, sight.asked) if told else None
 
 
 def rounds(world: World, wake: Callable[[Ref], None]) -> Beside[Errand, Heard]:
@@ -104,7 +104,7 @@ async def _doors(probe: Probe, errand: Errand, world: World) -> dict[str, Door]:
     target = _target_port(probe, told, namespace)
     host = f"{probe.service}.{namespace}.svc"
     doors = {
-        pod["metadata"]["name"]: Door(address, port, host)
+        pod["metadata"]["name"]: Door(address, port, host, namespace)
         for pod in errand.pods
         if _is_selected(selector, pod)
         and (address := (pod.get("status") or {}).get("podIP"))

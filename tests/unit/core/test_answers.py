@@ -35,7 +35,8 @@ def test_users_are_spread_evenly_and_each_is_asked_at_two_pods() -> None:
     [
         (a_round(), PROBE, ("a",), 200),  # there is no other pod
         (a_round(), asking(identity=None).probe, FIRST_PODS, 200),  # who asked cannot be said again
-        (START, PROBE, FIRST_PODS, 200),
+        (START, PROBE, FIRST_PODS, 400),
+        (a_round(Occasion.START, users=5), PROBE, FIRST_PODS, 5),
         (a_round(users=5, occasion=Occasion.START), PROBE, tuple("abcdefgh"), 5),
         (a_round(users=5), asking(identity=None).probe, tuple("abcdefgh"), 8),  # every pod
         (a_round(), PROBE, (), 0),
@@ -104,7 +105,7 @@ def test_another_share_is_a_mismatch() -> None:
     assert heard_briefly(told) == "probe AssignmentMismatch"
 
 
-@pytest.mark.parametrize("word", ["10", "0.5", "50%", "nan", "", "fifty"])
+@pytest.mark.parametrize("word", ["10", "0.4", "50%", "nan", "", "fifty"])
 def test_another_value_is_wrong_and_names_pods(word: str) -> None:
     told = heard(a_round(), app(value=word))
     assert faults(told) == [Reason.WRONG_VALUE]
@@ -247,3 +248,45 @@ def test_the_interval_leaves_out_less_than_half_a_thousandth_at_each_end(
 
 def test_no_user_says_nothing_of_a_share() -> None:
     assert is_share(0, 0, 50)
+
+
+# --- silence is no share
+
+
+@pytest.mark.parametrize("share", [10, 50, 100])
+def test_an_arm_that_gets_no_answer_says_nothing_of_the_share(share: int) -> None:
+    told = heard(
+        a_round(share=share),
+        lambda q: "HTTP 503" if bucket(q) < share else app(share)(q),
+    )
+    assert told.faults == ()
+    assert "HTTP 503" in told.silent
+
+
+def test_what_single_answers_show_needs_no_others() -> None:
+    told = heard(
+        a_round(),
+        lambda q: "HTTP 503" if q.user > 1 else says("list" if q.pod == "api-2" else "tree", 9),
+    )
+    assert faults(told) == [Reason.WRONG_VALUE, Reason.NOT_STICKY]
+
+
+# --- words
+
+
+def test_a_fraction_is_named_as_such() -> None:
+    told = heard(a_round(), app(value="0.5"))
+    assert told.faults[0].text.endswith("said 0.5 (a fraction: it has to be in percent)")
+    assert "fraction" not in heard(a_round(), app(value="0.4")).faults[0].text
+
+
+def test_what_only_our_headers_can_read_is_not_shown() -> None:
+    secret = asking(headers_from="api")
+    unknown = heard(a_round(), lambda _: says("Bearer s3cret"), secret)
+    assert "(a word of 13 characters)" in unknown.silent
+    split = heard(a_round(), lambda _: Reply(("tree", "s3cret"), "50"), secret)
+    assert "says (a word of 6 characters) and tree" in split.faults[0].text
+    value = heard(a_round(), app(value="s3cret"), secret)
+    assert "said (a word of 6 characters)" in value.faults[0].text
+    assert "said 40" in heard(a_round(), app(value="40"), secret).faults[0].text
+    assert "s3cret" in heard(a_round(), lambda _: says("s3cret")).silent

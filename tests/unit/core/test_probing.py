@@ -15,6 +15,7 @@ from rampguard.core.model import (
     Condition,
     Decision,
     Ended,
+    Finding,
     Observation,
     Outcome,
     Pending,
@@ -25,7 +26,7 @@ from rampguard.core.model import (
 )
 from rampguard.core.plan import Plan
 from rampguard.core.probe import Fault, Heard, Occasion, Probed, Round
-from rampguard.core.probing import due, take_in
+from rampguard.core.probing import due, mark, take_in
 from rampguard.core.reasons import Reason
 from scenes import (
     DAY,
@@ -202,7 +203,7 @@ def proven(**facts: object) -> tuple[Decision, Observation]:
     return decide(PLAN, state(applying(), probed=KNOWN), saw), saw
 
 
-KNOWN = Probed(rounds=2, over="start", keep=tuple(range(30)), keep_of=2)
+KNOWN = Probed(mark=mark(PLAN.ask), rounds=2, over="start", keep=tuple(range(30)), keep_of=2)
 
 
 def test_a_proven_step_is_asked_before_it_is_watched() -> None:
@@ -329,13 +330,14 @@ def test_where_a_breach_holds_a_person_is_asked_and_may_go_on() -> None:
 
 def test_while_the_app_is_asked_proven_pods_are_no_standstill() -> None:
     decision, _ = proven()
-    early = decide(PLAN, decision.state, seen(after=7 * MINUTE))
-    late = decide(PLAN, decision.state, seen(after=9 * MINUTE))
+    early = decide(PLAN, decision.state, seen(after=2.5 * MINUTE))
+    late = decide(PLAN, decision.state, seen(after=2.6 * MINUTE))
     assert isinstance(early.state.stage, Applying)
     assert isinstance(late.state.stage, Applying)
     assert early.state.stage.progress.grew == T + MINUTE
-    assert late.state.stage.progress.grew == T + 9 * MINUTE
-    lost = decide(PLAN, late.state, seen(*pair(coverage=lagging()), after=20 * MINUTE))
+    assert late.state.stage.progress.grew == T + 2.6 * MINUTE
+    assert late.state.stage.progress.began == T + 2.6 * MINUTE
+    lost = decide(PLAN, late.state, seen(*pair(coverage=lagging()), after=17 * MINUTE))
     assert isinstance(lost.state.stage, Applying)
 
 
@@ -373,7 +375,8 @@ def test_the_app_is_asked_shortly_before_a_finding_by_fewer_users() -> None:
 @pytest.mark.parametrize(("users", "fewer"), [(20, 20), (60, 20), (1000, 250)])
 def test_how_many_users_a_finding_asks(users: int, fewer: int) -> None:
     of = plan(probe=replace(PROBE, users=users))
-    decision = decide(of, state(soaking(), probed=SOAKED), seen(after=HOUR))
+    was = state(soaking(), probed=replace(SOAKED, mark=mark(of.ask)))
+    decision = decide(of, was, seen(after=HOUR))
     assert asked(decision).users == fewer
     assert len(asked(decision).again) == min(30, fewer)
 
@@ -456,7 +459,7 @@ def test_a_finding_waits_a_minute_for_answers() -> None:
 
 
 def test_a_soak_does_not_end_while_the_app_is_asked() -> None:
-    was = state(soaking(), probed=replace(SOAKED, round=a_round(Occasion.FINDING)))
+    was = state(soaking(), probed=replace(SOAKED, round=a_round(Occasion.FINDING, since=T + DAY)))
     facts = {"of": plan(probe=PROBE, findings=()), "after": DAY + MINUTE}
     held = watch(look(DAY), was=was, **facts)
     assert isinstance(held.state.stage, Soaking)
@@ -495,3 +498,122 @@ def test_what_nobody_asked_for_changes_nothing() -> None:
     assert take_in(plan(), was, seen(heard=heard(a_round())), proven=True) == (was, ())
     assert decide(plan(), State(), before()).state.probed == Probed()
     assert covered().is_proven
+
+
+# --- a probe that is edited
+
+
+OTHER = plan(probe=replace(PROBE, path="/other"))
+
+
+def test_answers_of_another_probe_start_nothing() -> None:
+    whole = answered(PLAN, start(), before(), SECOND)
+    told_ = heard(asked(whole), at=T + MINUTE)
+    edited = decide(OTHER, whole.state, before(heard=told_))
+    assert isinstance(edited.state.stage, Pending)
+    assert (asked(edited).users, asked(edited).number) == (5, 3)
+    assert edited.state.probed.heard is None
+
+
+def test_another_goal_is_another_question() -> None:
+    whole = answered(PLAN, start(), before(), SECOND, keep=(1, 2))
+    down = decide(plan(probe=PROBE, to=5), whole.state, before())
+    assert down.state.probed.keep == ()
+    assert asked(down).users == 5
+
+
+def test_wrong_answers_of_another_probe_do_not_count() -> None:
+    decision, saw = proven()
+    for _ in range(2):
+        decision = answered(PLAN, decision, saw, 15 * SECOND, faults=WRONG)
+    last = heard(asked(decision), faults=WRONG)
+    edited = decide(OTHER, decision.state, seen(heard=last))
+    assert isinstance(edited.state.stage, Applying)
+    assert (edited.state.probed.wrong, asked(edited).again) == (0, ())
+
+
+def test_a_probe_that_is_taken_away_holds_nothing() -> None:
+    decision, _ = proven()
+    gone = decide(plan(), decision.state, seen())
+    assert isinstance(gone.state.stage, Soaking)
+    assert gone.state.probed == Probed(rounds=3)
+
+
+def test_a_question_about_another_probe_is_void_and_the_new_one_asks_at_once() -> None:
+    decision = believed()
+    edited = decide(OTHER, decision.state, seen(after=2 * HOUR))
+    assert edited.state.gates == ()
+    assert edited.state.voided == ("breach",)
+    assert (asked(edited).key, asked(edited).occasion) == ("finding/0/3600", Occasion.FINDING)
+    later = replace(decision.state, findings=(finding_at(HOUR),))
+    edited = decide(OTHER, later, seen(after=2 * HOUR))
+    assert asked(edited).key == "new"
+    right = answered(OTHER, edited, seen(), 5 * SECOND)
+    assert right.state.probed.round is None
+    assert decide(OTHER, right.state, seen(after=3 * HOUR)).state.probed.round is None
+    removed = decide(plan(), decision.state, seen(after=2 * HOUR))
+    assert removed.state.gates == ()
+    assert removed.because.reason is Reason.SOAKING
+
+
+def finding_at(after: timedelta) -> Finding:
+    return Finding(after=after, at=T + after, share=50, verdict=Verdict.INCONCLUSIVE, evidence="")
+
+
+def test_a_gate_of_harm_stays_when_the_probe_is_edited() -> None:
+    of = plan(probe=PROBE, on_failure=OnFailure.HOLD)
+    broken = judging(HOUR, judged(Verdict.BREACHED))
+    decision = watch(broken, of=of, was=state(soaking(), probed=SOAKED))
+    assert [one.about for one in decision.state.gates] == [("share",)]
+    edited = plan(probe=OTHER.ask.probe, on_failure=OnFailure.HOLD)
+    after = decide(edited, decision.state, seen(after=2 * HOUR))
+    assert [one.name for one in after.state.gates] == ["breach"]
+
+
+# --- pods that are not proven
+
+
+def test_a_finding_goes_on_without_the_probe_where_pods_are_not_proven_for_long() -> None:
+    decision = soak(HOUR)
+    lost = pair(coverage=lagging())
+    held = decide(PLAN, decision.state, seen(*lost, after=HOUR + 59 * SECOND))
+    assert held.state.probed.round is not None
+    gone = decide(PLAN, held.state, seen(*lost, after=HOUR + 60 * SECOND))
+    assert gone.state.probed.round is None
+    (note,) = told(gone, Reason.PROBE_FAILED)
+    assert note.message == "the probe was not asked at this finding: not every pod is proven"
+    again = decide(PLAN, gone.state, seen(*lost, after=HOUR + 90 * SECOND))
+    assert again.state.probed.round is None
+
+
+def test_mixed_exposure_ends_with_the_proof_and_not_with_the_answers() -> None:
+    first, saw = proven()
+    right = answered(PLAN, first, saw, 20 * SECOND)
+    assert right.state.mixed == MINUTE + PLAN.tempo.scrape
+
+
+# --- what the conditions say meanwhile
+
+
+def kinds(of: Plan, was: State, saw: Observation) -> dict[str, tuple[str, str]]:
+    found = render(of, saw, decide(of, was, saw))[0].conditions
+    return {one.type: (one.status, one.reason) for one in found}
+
+
+def test_while_the_app_is_asked_pods_are_proven_and_the_assignment_is_not() -> None:
+    of = plan(probe=PROBE, steps=(25,))
+    before_ = replace(KNOWN, over="step/0", heard=heard(a_round(share=25)))
+    was = state(applying(step=1), probed=before_)
+    told_ = kinds(of, was, seen())
+    assert told_["PodsProven"] == ("True", "AllPodsProven")
+    assert told_["AssignmentVerified"] == ("Unknown", "Pending")
+    lag = kinds(of, was, seen(*pair(coverage=lagging())))
+    assert lag["PodsProven"] == ("False", "PodsLag")
+
+
+def test_what_was_right_is_not_said_of_what_was_rolled_back() -> None:
+    was = state(soaking(), probed=replace(SOAKED, heard=heard(a_round())))
+    assert kinds(PLAN, was, seen())["AssignmentVerified"] == ("True", "ShareAsWanted")
+    broken = judging(HOUR, judged(Verdict.BREACHED))
+    saw = seen(looks=(broken,), after=HOUR)
+    assert kinds(PLAN, was, saw)["AssignmentVerified"] == ("Unknown", "Pending")

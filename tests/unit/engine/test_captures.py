@@ -79,7 +79,7 @@ async def test_a_capture_is_made_once_and_wakes_its_ramp(error):
     record = RollbackRecord(because=restoring().because, started_at=T, proven_at=T, capture=DUE)
     was = state(over(), rollback=record)
     send(plan, was, T, one)
-    assert not one.seizing
+    assert one.seizing == {READS.ref: None}
     for _ in range(2):
         send(plan, was, T + MINUTE, one)
         beside.take(RAMP)

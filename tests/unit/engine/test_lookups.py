@@ -94,5 +94,5 @@ async def test_a_reading_is_made_once_and_wakes_its_ramp(error):
     told = one.analysed[of.ask.uid]
     assert told.unread == ("a bug: ZeroDivisionError" if error else "")
     send(of, state(soaking()), NOON, one)
-    assert not one.lookups
+    assert one.lookups == {READS.ref: None}
     await beside.close()

@@ -371,3 +371,29 @@ async def test_a_pass_does_not_wait_for_an_app(cluster, world):
         await reconcile(RAMP, world)
         assert cluster.clock.now() == before
     assert world.errands[RAMP].round.users == 5
+
+
+async def test_a_pass_that_leaves_nothing_ends_what_is_asked_and_one_that_broke_off_does_not(
+    world, rounds, prober
+):
+    hand(rounds, world)
+    await world.clock.live(SECOND / 10, pause=SECOND / 100)
+    rounds.take(RAMP)  # the pass broke off
+    asked = len(prober.doors)
+    await world.clock.live(SECOND / 10, pause=SECOND / 100)
+    assert len(prober.doors) > asked
+    world.errands[RAMP] = None
+    rounds.take(RAMP)
+    asked = len(prober.doors)
+    await world.clock.live(SECOND, pause=SECOND / 100)
+    assert len(prober.doors) == asked
+    assert world.heard == {}
+
+
+async def test_of_a_ramp_that_was_made_anew_nothing_old_is_kept(world, rounds):
+    hand(rounds, world)
+    await world.clock.live(SECOND, pause=SECOND / 100)
+    anew = replace(errand(world).ask, uid="another")
+    hand(rounds, world, ask=anew)
+    await world.clock.live(SECOND, pause=SECOND / 100)
+    assert set(world.heard) == {"another"}
