@@ -370,7 +370,8 @@ class Wanted:
 class Sought:
     """What of an export is captured: the records in [since, until) of users of an arm.
 
-    name: that of the file, without its ending.
+    name: that of the file, without its ending. reaches: the export has to hold a record of this
+    instant or later; None: what there is will do.
     """
 
     name: str
@@ -378,6 +379,7 @@ class Sought:
     arm: str
     since: datetime
     until: datetime
+    reaches: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

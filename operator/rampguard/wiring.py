@@ -56,6 +56,9 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
     )
     recorder = _recorder(settings, telemetry)
     notifier = _notifier(settings, telemetry)
+    exports = FileExports(
+        {name: one.url for name, one in settings.exports.items()}, settings.captures.url
+    )
     world = World(
         cluster=cluster,
         metrics=metrics,
@@ -66,9 +69,7 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         recorder=recorder or NoRecorder(),
         notifier=notifier,
         prober=HttpProber(settings.ways),
-        exports=FileExports(
-            {name: one.url for name, one in settings.exports.items()}, settings.captures.url
-        ),
+        exports=exports,
     )
     try:
         yield Wired(world, telemetry, recorder)
@@ -76,6 +77,7 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         if recorder:
             await asyncio.to_thread(recorder.close)
         notifier.close()
+        exports.close()
         metrics.close()
         await cluster.close()
 

@@ -84,6 +84,34 @@ async def test_the_same_export_gives_the_same_file_and_takes_the_place_of_a_brok
     assert read(second) == TREATED
 
 
+async def test_an_export_that_comes_late_is_waited_for(export: Path) -> None:
+    folder = export.parent / "captures"
+    sought = replace(SOUGHT, reaches=NOON + HOUR / 2)
+    assert (await kept(export, sought)).records == 4
+    with pytest.raises(Unavailable, match="the export ends 2024-11-24T12:30:00Z, before the"):
+        await kept(export, replace(SOUGHT, reaches=NOON + HOUR / 2 + HOUR / 60))
+    refill(export, exposure("early", "list", at=EARLY))
+    with pytest.raises(Unavailable, match="the export ends before the ramp, before"):
+        await kept(export, sought)
+    assert (await kept(export)).records == 0
+    assert not [one for one in folder.iterdir() if one.name.endswith(".partial")]
+
+
+async def test_a_capture_that_fails_leaves_nothing(export: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "captures"
+    (folder / "app_tree-50_uid.jsonl.gz").mkdir(parents=True)  # cannot be replaced
+    (folder / "app_tree-50_uid.jsonl.gz" / "x").touch()
+    with pytest.raises(Unavailable):
+        await kept(export, replace(SOUGHT, name="no/such/folder"))
+    assert not list(folder.glob("*.partial"))
+
+
+async def test_more_kinds_than_are_told_apart_are_no_capture(export: Path) -> None:
+    refill(export, *(exposure(f"u{n}", "list", rollout=str(n)) for n in range(120)))
+    with pytest.raises(Unavailable, match="more than 100 kinds"):
+        await kept(export)
+
+
 async def test_a_user_may_be_a_number(export: Path) -> None:
     refill(export, exposure(7, "list"), start(7, "list"), exposure("8", "tree"))
     told = await kept(export)

@@ -74,7 +74,7 @@ async def test_an_export_that_grows_is_read_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "FileNotFoundError"), (gzip.compress(b"{}")[:-4], "the gzip file is cut off")],
+    [(None, "FileNotFoundError"), (b"\x1f\x8b" + b"x" * 100, "the gzip file is damaged")],
 )
 async def test_what_cannot_be_read_is_unavailable(
     tmp_path: Path, content: bytes | None, words: str
@@ -84,6 +84,37 @@ async def test_what_cannot_be_read_is_unavailable(
         path.write_bytes(content)
     with pytest.raises(Unavailable, match=words):
         await said(path)
+
+
+async def test_a_part_that_is_being_written_counts_as_far_as_it_goes(tmp_path: Path) -> None:
+    lines = list(crowd(500, 500))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(written(*lines[:500])))
+    packed = gzip.compress(written(*lines[500:]), compresslevel=0)
+    (tmp_path / "b.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    told = await said(tmp_path / "*.gz")
+    assert 700 < told.exposures < 800
+    assert told.refused <= 1
+
+
+async def test_a_pattern_knows_no_other_letters_and_no_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "app[1]?"
+    (folder / "lost+found").mkdir(parents=True)
+    (folder / "a.jsonl").write_bytes(written(*crowd(5, 5)))
+    assert (await said(folder / "*")).exposures == 10
+
+
+async def test_an_export_that_hangs_is_given_up_and_others_go_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hangs")
+    (tmp_path / "events").write_bytes(written(*crowd(5, 5)))
+    urls = {name: str(tmp_path / name) for name in ("hangs", "events")}
+    exports = FileExports(urls, patience=timedelta(seconds=0.2))
+    try:
+        with pytest.raises(Unavailable, match=r"it was not done within 0\.2s"):
+            await exports.summarize("hangs", WANTED)
+        assert (await exports.summarize("events", WANTED)).exposures == 10
+    finally:
+        with (tmp_path / "hangs").open("wb"):  # let the thread go
+            exports.close()
 
 
 async def test_a_pattern_without_a_file_is_unavailable(tmp_path: Path) -> None:

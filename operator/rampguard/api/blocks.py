@@ -15,18 +15,21 @@ class Broken(Exception):
     """A gzip file that is damaged or cut off; the message says which."""
 
 
-def gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield chunks as they are, or inflated where they begin as gzip does; Broken if it is cut."""
+def gunzipped(chunks: Iterable[bytes], *, growing: bool = False) -> Iterator[bytes]:
+    """Yield chunks as they are, or inflated where they begin as gzip does; Broken if it is cut.
+
+    growing: it is still being written, and its end is where it is cut.
+    """
     every = iter(chunks)
     head = b""
     while len(head) < len(MAGIC) and (chunk := next(every, b"")):
         head += chunk
     if not head.startswith(MAGIC):
         return chain((head,) if head else (), every)
-    return _inflated(chain((head,), every))
+    return _inflated(chain((head,), every), growing=growing)
 
 
-def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _inflated(chunks: Iterable[bytes], *, growing: bool) -> Iterator[bytes]:
     inflate = zlib.decompressobj(GZIP)
     for chunk in chunks:
         raw = chunk
@@ -42,7 +45,7 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
             if text:
                 yield text
             raw = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
-    if not inflate.eof:
+    if not inflate.eof and not growing:
         raise Broken("the gzip file is cut off")
 
 

@@ -29,10 +29,10 @@ _KEYS, _BLOCK_KEYS = ([f'"{key}"'.encode() for key in keys] for keys in (KEYS, B
 _SPELLED = re.compile(rb"\\u00[567]")  # a letter of a key may be written so
 
 
-def feed(tally: Tally, chunks: Iterable[bytes]) -> int:
+def feed(tally: Tally, chunks: Iterable[bytes], *, growing: bool = False) -> int:
     """Count a whole source, plain or gzip, as it comes; return its lines. Broken: see blocks."""
     reader, number = _Reader(), 1
-    for block in whole_lines(gunzipped(chunks)):
+    for block in whole_lines(gunzipped(chunks, growing=growing)):
         if block is None:
             tally.refuse(number, Refusal(Fault.TOO_LONG))
             number += 1
@@ -49,9 +49,12 @@ def feed(tally: Tally, chunks: Iterable[bytes]) -> int:
 
 
 def records(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, Event]]:
-    """Yield each valid line of a source, without its end, and what it says. Broken: see blocks."""
+    """Yield each valid line of a growing source, without its end, and what it says.
+
+    Broken: see blocks.
+    """
     reader = _Reader()
-    for block in whole_lines(gunzipped(chunks)):
+    for block in whole_lines(gunzipped(chunks, growing=True)):
         lines = block.split(b"\n")[:-1] if block else []
         events = reader.all_of(block, lines) if block else ()
         yield from reader.valid(lines) if events is None else zip(lines, events, strict=True)

@@ -72,15 +72,31 @@ def _none(ramp: Json, told: Json, name: str) -> str:
 
 
 def _fetch(kubectl: Kubectl, told: Json, to: str) -> None:
-    """Write a capture into a file; Told if it cannot be had, or is not what was captured."""
-    url, summed = text(told.get("url")), hashlib.sha256()
+    """Write a capture into a file; Told if it cannot be had, or is not what was captured.
+
+    The file is there once it is whole; what stood there stays until then.
+    """
+    if to == "-":
+        _checked(kubectl, told, sys.stdout.buffer)
+        return
+    partial = Path(f"{to}.partial")
     try:
-        with _target(to) as file:
-            for block in _blocks(kubectl, url):
-                summed.update(block)
-                file.write(block)
+        try:
+            with partial.open("wb") as file:
+                _checked(kubectl, told, file)
+            partial.replace(to)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise Told(f"cannot write {safe(to)}: {error.strerror}", Exit.REFUSED) from error
+
+
+def _checked(kubectl: Kubectl, told: Json, file: IO[bytes]) -> None:
+    """Write a capture; Told if it is not what was captured."""
+    url, summed = text(told.get("url")), hashlib.sha256()
+    for block in opened(url) if urlsplit(url).scheme != "file" else _of_operator(kubectl, url):
+        summed.update(block)
+        file.write(block)
     if summed.hexdigest() != told.get("sha256"):
         raise Told(
             f"what is at {safe(url)} is not what was captured: sha256 {summed.hexdigest()} instead"
@@ -89,23 +105,21 @@ def _fetch(kubectl: Kubectl, told: Json, to: str) -> None:
         )
 
 
-def _target(to: str) -> IO[bytes]:
-    return sys.stdout.buffer if to == "-" else Path(to).open("wb")
-
-
-def _blocks(kubectl: Kubectl, url: str) -> Iterator[bytes]:
-    """Yield a capture; one in a folder of the operator through `kubectl exec`."""
-    if urlsplit(url).scheme != "file":
-        yield from opened(url)
-        return
+def _of_operator(kubectl: Kubectl, url: str) -> Iterator[bytes]:
+    """Yield a file in a folder of the operator, through `kubectl exec`."""
     path = unquote(urlsplit(url).path)
     failed: Told | None = None
     for operator in kubectl.operators():
         meta = part(operator, "metadata")
         where, deployment = text(meta.get("namespace")), text(meta.get("name"))
+        begun = False
         try:
-            yield from kubectl.output(where, deployment, "cat", path)
+            for block in kubectl.output(where, deployment, "cat", path):
+                begun = True
+                yield block
         except Told as told:
+            if begun:
+                raise
             failed = told  # another operator may have it
         else:
             return

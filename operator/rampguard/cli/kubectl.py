@@ -6,6 +6,7 @@ import queue
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,18 +130,20 @@ class Kubectl:
         """Yield what a program in a pod of a Deployment writes; Told where it fails."""
         where = f"--namespace={namespace}"
         command = self._command("exec", f"deployment/{deployment}", where)
-        with subprocess.Popen(  # noqa: S603 - no shell, see _command
-            [*command, "--", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+        # Complaints go to a file: a full pipe would stop kubectl.
+        with (
+            tempfile.TemporaryFile() as complaints,
+            subprocess.Popen(  # noqa: S603 - no shell, see _command
+                [*command, "--", *words], stdout=subprocess.PIPE, stderr=complaints
+            ) as process,
+        ):
             while block := process.stdout.read(BLOCK) if process.stdout else b"":
                 yield block
-            said = process.stderr.read() if process.stderr else b""
+            process.wait()
+            complaints.seek(0)
+            said = complaints.read().decode(errors="replace")
         if process.returncode:
-            raise explained(
-                "run a program in the operator's pod",
-                _place(command),
-                said.decode(errors="replace"),
-            )
+            raise explained("run a program in the operator's pod", _place(command), said)
 
     def _nothing_named(self, name: str) -> Told:
         from difflib import get_close_matches  # noqa: PLC0415 - only on this way out

@@ -1,6 +1,6 @@
 """The capture of affected sessions: when it is made, and what follows. It never holds anything.
 
-a rollback is proven        -> due five minutes later, when the last sessions are written
+a rollback is proven        -> due five minutes later; nothing, where the ramp is deleted
 made                        -> where it is stands in the status
 not made                    -> told once, tried again every five minutes, for a day
 """
@@ -17,6 +17,7 @@ from rampguard.core.reasons import Reason
 
 AFTER = timedelta(minutes=5)  # the last restored pod, and between two tries
 PATIENCE = timedelta(days=1)
+WAIT = timedelta(hours=1)  # for an export that comes late; then what is there is taken
 
 
 def planned(plan: Plan, state: State, seen: Observation, record: RollbackRecord) -> RollbackRecord:
@@ -24,7 +25,8 @@ def planned(plan: Plan, state: State, seen: Observation, record: RollbackRecord)
 
     Its window begins with the first write: the first changed pod came after it.
     """
-    if plan.ask.analytics is None or not seen.captures or state.started_at is None:
+    nothing = plan.ask.analytics is None or not seen.captures or plan.ask.deleting
+    if nothing or state.started_at is None:
         return record
     until = seen.now + AFTER
     capture = Capture(number=1, since=state.started_at, until=until, at=until)
@@ -73,6 +75,11 @@ def until_due(state: State, now: datetime) -> timedelta | None:
     """Return how long until it is to be made; None: it is not to be, or is being made."""
     capture = _waiting(state)
     return capture.at - now if capture and capture.at and capture.at > now else None
+
+
+def is_whole(capture: Capture, now: datetime) -> bool:
+    """Say whether the export has to reach the end of the rollback: it may come late, not never."""
+    return now - capture.until < WAIT
 
 
 def _waiting(state: State) -> Capture | None:

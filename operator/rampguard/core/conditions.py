@@ -328,7 +328,7 @@ def _analytics(plan: Plan, state: State) -> Iterator[_Fact]:
         return
     text = f"{told_text(told)} (at {told.at:%Y-%m-%dT%H:%M:%SZ})"
     if told.unread:
-        yield _Fact(kind, None, Reason.EXPORT_UNREADABLE, text)
+        yield _Fact(kind, None, told.fault or Reason.EXPORT_UNREADABLE, text)
     elif told.fault:
         yield _fails(kind, told.fault, text)
     else:

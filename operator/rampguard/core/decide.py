@@ -201,7 +201,9 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
     lines = tuple(Line(seen.now, n.message) for n in decision.notes)
     under_way = isinstance(state.stage, Applying | Soaking | RollingBack)
     if isinstance(state.stage, RollingBack | Ended):
-        state = without_inquiry(without_round(state))
+        state = without_round(state)
+    if not isinstance(state.stage, Soaking):
+        state = without_inquiry(state)
     waits = (until_due(state, seen.now), capturing.until_due(state, seen.now))
     look_again_in = min((decision.look_again_in, *filter(None, waits)))
     return replace(

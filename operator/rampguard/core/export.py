@@ -31,16 +31,17 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysed:
-    """What an export said. fault None: it is as it should be; unread: why it could not be read.
+    """What an export said. fault None: it is as it should be; unread: why it said nothing.
 
-    users: new ones, of one arm alone; treated: of them in treatment.
+    refused: lines among them that are no record. users: new ones, of one arm alone; treated: of
+    them in treatment.
     """
 
     number: int
     share: int  # percent, that was asked for
     at: datetime
     records: int = 0  # of the window
-    refused: int = 0  # lines that are no record
+    refused: int = 0
     users: int = 0
     treated: int = 0
     sessions: int = 0

@@ -2,7 +2,7 @@
 
 a soak is old enough, a finding is near     -> its records since the start are read
 read                                        -> told; never more: the guardrails decide
-not read, or nothing since the start yet    -> told once, read again a minute later
+not read, or nothing since the start yet    -> each told once, read again a minute later
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from rampguard.core.reasons import Reason
 
 PAUSE = timedelta(minutes=1)  # until an export that could not be read is tried again
 INVALID = 0.001  # of the lines may be no record: an export has its odd line
+FEW = 5  # lines that are none show nothing: the last of a file may just be written
 
 
 def asked_in_soak(plan: Plan, state: State, stage: Soaking, now: datetime) -> State:
@@ -58,11 +59,17 @@ def take_in(state: State, seen: Observation) -> tuple[State, tuple[Note, ...]]:
         number = known.count + 1
         again = replace(known.asked, number=number, at=seen.now + PAUSE)
         after = replace(known, asked=again, count=number, told=told)
-        text = f"the export cannot be read: {told.unread}; it is tried again"
-        failed = note(Reason.EXPORT_UNREADABLE, text, known.asked.key, warning=True)
-        return told_once(replace(state, inquiries=after), failed)
+        return told_once(replace(state, inquiries=after), _unread(told, known.asked.key))
     after = replace(known, asked=None, over=known.asked.key, told=told)
     return replace(state, inquiries=after), (_note(told),)
+
+
+def _unread(told: Analysed, key: str) -> Note:
+    if told.fault is Reason.EXPORT_EMPTY:
+        text = f"the export says nothing yet: {told.unread}; it is read again each minute"
+        return note(Reason.EXPORT_EMPTY, text, key)
+    text = f"the export cannot be read: {told.unread}; it is tried again each minute"
+    return note(Reason.EXPORT_UNREADABLE, text, key, warning=True)
 
 
 def _note(told: Analysed) -> Note:
@@ -94,16 +101,16 @@ def judge(asked: Inquiry, arms: Arms, said: Summary, at: datetime) -> Analysed:
         share=asked.share,
         at=at,
         records=said.records - said.outside,
-        refused=said.refused,
+        refused=said.refused_inside,
         users=grown.total,
         treated=grown.treatment,
         sessions=treatment.session_starts + control.session_starts,
         in_both=said.in_both,
     )
-    if said.refused > INVALID * (said.records + said.refused):
-        return replace(facts, fault=Reason.RECORDS_INVALID, text=_invalid(said))
+    if facts.refused > max(FEW, INVALID * (facts.records + facts.refused)):
+        return replace(facts, fault=Reason.RECORDS_INVALID, text=_invalid(facts, said))
     if not grown.total:
-        return replace(facts, unread=_nothing(said, asked))
+        return replace(facts, fault=Reason.EXPORT_EMPTY, unread=_nothing(facts, asked))
     silent = next((one for one in (treatment, control) if not one.new_users), None)
     fault = None if grown.in_line else Reason.ARMS_UNLIKE
     if fault is not None and silent is not None:
@@ -127,22 +134,22 @@ def _text(told: Analysed, asked: Inquiry, said: Summary) -> Iterator[str]:
         yield f"{told.in_both} users in both arms"
     if told.refused:
         yield f"{told.refused} lines are no record"
+    if said.beyond:
+        yield f"{said.beyond} of too many kinds, not counted"
 
 
-def _invalid(said: Summary) -> str:
-    lines = said.records + said.refused
+def _invalid(told: Analysed, said: Summary) -> str:
+    lines = told.records + told.refused
     reasons = ", ".join(f"{why.words} ({count}x)" for why, count in said.reasons[:3])
     first = said.first_refused[0].place
     return (
-        f"{said.refused} of {lines} lines are no record: {reasons}; the first is line {first.line}"
-        f" of {first.source}"
+        f"{told.refused} of {lines} lines are no record; of all: {reasons}, the first line"
+        f" {first.line} of {first.source}"
     )
 
 
-def _nothing(said: Summary, asked: Inquiry) -> str:
-    if said.records == 0:
-        return "it holds no record"
-    return f"no new user in {said.records} records since {asked.since:%Y-%m-%dT%H:%M:%SZ} yet"
+def _nothing(told: Analysed, asked: Inquiry) -> str:
+    return f"no new user in {told.records} records since {asked.since:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def told_text(told: Analysed) -> str:

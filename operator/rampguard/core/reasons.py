@@ -94,7 +94,8 @@ class Reason(StrEnum):
     RECORDS_INVALID = "RecordsInvalid"  # too many lines of the export are no record
     ARM_SILENT = "ArmSilent"  # an arm has no new user, and should have
     ARMS_UNLIKE = "ArmsUnlike"  # new users are not split as the value says
-    EXPORT_UNREADABLE = "ExportUnreadable"  # or it holds nothing of the soak yet
+    EXPORT_EMPTY = "ExportEmpty"  # it holds no new user of the soak yet
+    EXPORT_UNREADABLE = "ExportUnreadable"
 
     # guardrails
     ALL_WITHIN = "AllWithin"

@@ -6,7 +6,7 @@ from datetime import datetime
 from rampguard.api.raw import printable, saying
 from rampguard.core.ask import Ref
 from rampguard.core.capture import Captured
-from rampguard.core.capturing import due
+from rampguard.core.capturing import AFTER, due, is_whole
 from rampguard.core.model import State
 from rampguard.core.plan import Plan
 from rampguard.engine.beside import Beside
@@ -42,6 +42,7 @@ async def seize(left: Seizing, world: World) -> Captured:
         arm=ask.arms.treatment,
         since=capture.since,
         until=capture.until,
+        reaches=capture.until - AFTER if is_whole(capture, world.clock.now()) else None,
     )
     try:
         kept = await world.exports.capture(ask.analytics.source, sought)

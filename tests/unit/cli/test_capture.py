@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +89,11 @@ def test_a_url_is_read_from_here(kubectl: Any, ramp: Any, tmp_path: Path) -> Non
 def test_what_is_not_what_was_captured_is_told(kubectl: Any, ramp: Any, tmp_path: Path) -> None:
     kubectl.on("get", "tree-50", out=made("file:///c/x", sha256="00"))
     kubectl.on("get", "deployments", out={"items": [DEPLOYMENT]}).on("exec", out=CONTENT)
+    (tmp_path / "x").write_text("an earlier copy")
     said = ramp("capture", "tree-50", "--to", str(tmp_path / "x"))
     assert said.code == 1
+    assert (tmp_path / "x").read_text() == "an earlier copy"
+    assert not (tmp_path / "x.partial").exists()
     assert f"is not what was captured: sha256 {SUM} instead of 00" in said.err
 
 
@@ -118,6 +123,36 @@ def test_what_cannot_be_fetched_is_told(
     kubectl.on("get", "deployments", out=seen).on("exec", **ran)
     said = ramp("capture", "tree-50", "--to", str(tmp_path / "x"))
     assert (said.code, words in said.err) == (code, True), said.err
+
+
+def test_a_kubectl_that_complains_a_lot_does_not_stop(
+    kubectl: Any, ramp: Any, tmp_path: Path
+) -> None:
+    kubectl.on("get", "tree-50", out=made("file:///c/x"))
+    kubectl.on("get", "deployments", out={"items": [DEPLOYMENT]})
+    kubectl.on("exec", out=CONTENT, err="Defaulted container\n" * 20_000)
+    assert ramp("capture", "tree-50", "--to", str(tmp_path / "x")).code == 0
+
+
+def test_what_breaks_off_is_not_begun_anew_by_another_operator(
+    kubectl: Any, ramp: Any, tmp_path: Path
+) -> None:
+    kubectl.on("get", "tree-50", out=made("file:///c/x"))
+    kubectl.on("get", "deployments", out={"items": [DEPLOYMENT, DEPLOYMENT]})
+    kubectl.on("exec", out=CONTENT[:5], err="it broke off", code=1)
+    said = ramp("capture", "tree-50", "--to", str(tmp_path / "x"))
+    assert (said.code, "it broke off" in said.err) == (3, True)
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_it_may_go_to_standard_output(kubectl: Any) -> None:
+    kubectl.on("get", "tree-50", out=made("file:///c/x"))
+    kubectl.on("get", "deployments", out={"items": [DEPLOYMENT]}).on("exec", out=CONTENT)
+    code = subprocess.run(
+        [sys.executable, "-m", "rampguard.cli", "capture", "tree-50", "--to", "-"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (code.returncode, code.stdout.decode()) == (0, CONTENT), code.stderr
 
 
 def test_a_file_that_cannot_be_written_is_told(kubectl: Any, ramp: Any, tmp_path: Path) -> None:

@@ -66,7 +66,10 @@ def test_a_proven_rollback_plans_it_for_five_minutes_later() -> None:
     assert due(ended.state, until) == capture(ended)
 
 
-@pytest.mark.parametrize("ended", [verified(plan()), verified(captures=False)])
+GOES = plan(analytics=Analytics("events"), deleting=True)
+
+
+@pytest.mark.parametrize("ended", [verified(plan()), verified(captures=False), verified(GOES)])
 def test_without_an_export_or_a_place_nothing_is_captured(ended: Decision) -> None:
     assert isinstance(ended.state.stage, Ended)
     assert ended.state.rollback is not None

@@ -5,14 +5,22 @@ from datetime import timedelta
 
 import pytest
 
-from export_scenes import ARMS, NOON, Seen, crowd, exposed, summed, tallied
-from rampguard.core.analytics import Asked, Fault, Refusal, Summary, summary
+from export_scenes import ARMS, NOON, Block, Seen, crowd, exposed, summed, tallied
+from rampguard.core.analytics import Asked, Fault, Refusal, Summary, Tally, summary
 from rampguard.core.ask import Arms
 from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.export import Analysed, Analytics, Inquiries, Inquiry
 from rampguard.core.inquiring import due, judge
-from rampguard.core.model import Condition, Decision, RollingBack, Soaking, State, Verdict
+from rampguard.core.model import (
+    Applying,
+    Condition,
+    Decision,
+    RollingBack,
+    Soaking,
+    State,
+    Verdict,
+)
 from rampguard.core.reasons import Reason
 from scenes import (
     HOUR,
@@ -23,6 +31,7 @@ from scenes import (
     judged,
     judging,
     look,
+    pair,
     plan,
     seen,
     soaking,
@@ -97,6 +106,15 @@ def test_each_step_is_read_anew() -> None:
     assert (asked(decision).key, asked(decision).share) == ("1/900", 50)
 
 
+def test_a_reading_of_a_step_ends_with_it() -> None:
+    of = plan(analytics=READS, steps=(25,))
+    late = decide(of, state(soaking()), seen(after=16 * MINUTE, workloads=pair(25)))
+    assert asked(late).share == 25
+    over_ = watch(look(HOUR), of=of, was=late.state, both=pair(25), after=HOUR + MINUTE)
+    assert isinstance(over_.state.stage, Applying)
+    assert over_.state.inquiries.asked is None
+
+
 def test_without_analytics_nothing_is_read() -> None:
     assert decide(plan(), state(soaking()), seen(after=HOUR)).state.inquiries == Inquiries()
 
@@ -125,11 +143,17 @@ def test_what_it_says_is_an_event_and_no_more() -> None:
 def test_what_cannot_be_read_is_told_once_and_tried_again() -> None:
     decision = said(soak(15 * MINUTE), 16 * MINUTE, unread="no such file")
     (note,) = told(decision, Reason.EXPORT_UNREADABLE)
-    assert note.message == "the export cannot be read: no such file; it is tried again"
+    assert note.message == "the export cannot be read: no such file; it is tried again each minute"
     assert (asked(decision).number, asked(decision).at) == (2, T + 17 * MINUTE)
     assert asked(decision).key == "0/900"
     again = said(decision, 17 * MINUTE, unread="no such file")
     assert not told(again, Reason.EXPORT_UNREADABLE)
+    empty = said(decision, 17 * MINUTE, unread="no new user", fault=Reason.EXPORT_EMPTY)
+    (note,) = told(empty, Reason.EXPORT_EMPTY)
+    assert note.message == (
+        "the export says nothing yet: no new user; it is read again each minute"
+    )
+    assert not note.warning
     assert asked(again).number == 3
     read = said(again, 18 * MINUTE)
     assert read.state.inquiries.asked is None
@@ -183,6 +207,8 @@ SAID = Analysed(number=1, share=50, at=T, text="50.0% of 200")
          "50.0% of 200 (at 2026-11-23T12:00:00Z)"),
         (replace(SAID, text="", unread="gone"), "Unknown", "ExportUnreadable",
          "gone (at 2026-11-23T12:00:00Z)"),
+        (replace(SAID, text="", unread="none", fault=Reason.EXPORT_EMPTY), "Unknown",
+         "ExportEmpty", "none (at 2026-11-23T12:00:00Z)"),
     ],
 )  # fmt: skip
 def test_what_was_said_is_a_condition(
@@ -244,16 +270,17 @@ def test_an_arm_may_be_silent_where_few_are_due() -> None:
 
 
 def test_an_export_without_a_new_user_is_not_read_yet() -> None:
-    assert judge_([]).unread == "it holds no record"
-    found = judge_(crowd(10, 10, source="cookie"))
-    assert found.unread == "no new user in 20 records since 2026-11-24T12:00:00Z yet"
-    assert found.fault is None
+    assert judge_([]).unread == "no new user in 0 records since 2026-11-24T12:00:00Z"
+    old = [replace(one, at=NOON - HOUR) for one in crowd(10, 10)]
+    tally = tallied([*old, *crowd(3, 3, source="cookie")], since=NOON)
+    found = judge_([], said_=summary(tally, Asked(arms=ARMS.arms, share=0.5), NOON))
+    assert found.unread == "no new user in 6 records since 2026-11-24T12:00:00Z"
+    assert found.fault is Reason.EXPORT_EMPTY
 
 
-@pytest.mark.parametrize(("lines", "fault"), [(2, None), (3, Reason.RECORDS_INVALID)])
+@pytest.mark.parametrize(("lines", "fault"), [(5, None), (6, Reason.RECORDS_INVALID)])
 def test_an_odd_line_is_told_and_many_are_a_fault(lines: int, fault: Reason | None) -> None:
-    tally = tallied(crowd(999, 1000))
-    tally.begin("a.jsonl")
+    tally = begun(999, 1000)
     for line in range(lines):
         tally.refuse(17 + line, Refusal(Fault.MISSING, "user_id"))
     told_ = summary(tally, Asked(arms=ARMS.arms, share=0.5), NOON)
@@ -264,11 +291,58 @@ def test_an_odd_line_is_told_and_many_are_a_fault(lines: int, fault: Reason | No
 
 
 def test_many_odd_lines_are_named() -> None:
-    tally = tallied(crowd(5, 5))
-    tally.begin("a.jsonl")
-    tally.refuse(17, Refusal(Fault.MISSING, "user_id"))
+    tally = begun(5, 5)
+    for line in range(6):
+        tally.refuse(17 + line, Refusal(Fault.MISSING, "user_id"))
     found = judge_([], said_=summary(tally, Asked(arms=ARMS.arms, share=0.5), NOON))
     assert found.fault is Reason.RECORDS_INVALID
     assert found.text == (
-        "1 of 11 lines are no record: user_id is missing (1x); the first is line 17 of a.jsonl"
+        "6 of 16 lines are no record; of all: user_id is missing (6x), the first line 17 of a.jsonl"
     )
+
+
+def test_a_large_export_needs_more_odd_lines() -> None:
+    for lines, fault in ((20, None), (21, Reason.RECORDS_INVALID)):
+        tally = begun(10000, 10000)
+        for line in range(lines):
+            tally.refuse(line, Refusal(Fault.NOT_JSON))
+        told_ = summary(tally, Asked(arms=ARMS.arms, share=0.5), NOON)
+        assert judge_([], said_=told_).fault is fault
+
+
+def test_odd_lines_of_before_the_soak_are_none_of_its_own() -> None:
+    tally = Tally(since=NOON)
+    tally.begin("a.jsonl")
+    for line in range(50):
+        tally.refuse(line, Refusal(Fault.NOT_JSON))
+    events = [replace(one, at=NOON - HOUR) for one in crowd(50, 50)]
+    tally.add(events, range(100))
+    tally.refuse(200, Refusal(Fault.NOT_JSON))
+    tally.add(crowd(50, 50), range(100))
+    tally.refuse(400, Refusal(Fault.NOT_JSON))
+    found = judge_([], said_=summary(tally, Asked(arms=ARMS.arms, share=0.5), NOON))
+    assert (found.refused, found.fault) == (1, None)
+
+
+def test_other_experiments_do_not_hide_ours() -> None:
+    others = [Seen(f"u{n}", Block("list", name=f"x{n // 4}", rollout=n % 4)) for n in range(400)]
+    told_ = summary(
+        tallied([*others, *crowd(60, 60)], experiment="layout"),
+        Asked(arms=ARMS.arms, share=0.5),
+        NOON,
+    )
+    assert told_.beyond == 0
+    assert judge_([], said_=told_).users == 120
+
+
+def test_what_is_of_too_many_kinds_is_told() -> None:
+    many = [exposed(f"m{n}", "list", rollout=str(n)) for n in range(120)]
+    assert "of too many kinds, not counted" in judge_([*crowd(300, 200), *many]).text
+
+
+def begun(listed: int, treed: int) -> Tally:
+    tally = Tally()
+    tally.begin("a.jsonl")
+    events = crowd(listed, treed)
+    tally.add(events, range(len(events)))
+    return tally

@@ -7,6 +7,7 @@ import pytest
 from fakes import FakeCluster, FakeMetrics, FakeTelemetry
 from rampguard.core.ask import Ref
 from rampguard.core.capture import Capture, Captured
+from rampguard.core.capturing import AFTER, WAIT
 from rampguard.core.export import Analytics
 from rampguard.core.model import RollbackRecord
 from rampguard.core.plan import Tempo, make_plan
@@ -55,6 +56,7 @@ async def test_the_sessions_of_treatment_are_sought_since_the_first_write():
     assert (source, sought.arm, sought.experiment) == ("events", "list", "tree")
     assert (sought.since, sought.until) == (T, T + MINUTE)
     assert sought.name == "app_tree-50_uid-of-the-ramp"
+    assert sought.reaches == T + MINUTE - AFTER
     assert told == Captured(number=2, url="file:///c/x", records=5, users=2, sha256="ab")
 
 
@@ -69,6 +71,14 @@ async def test_the_sessions_of_treatment_are_sought_since_the_first_write():
 async def test_what_fails_is_told(ask, error, words):
     told = await seize(Seizing(ask, DUE), world(Exports(error)))
     assert told == Captured(number=2, failed=words)
+
+
+async def test_after_a_while_what_is_there_will_do():
+    exports = Exports()
+    one = world(exports)
+    late = replace(DUE, until=one.clock.now() - WAIT)
+    await seize(Seizing(READS, late), one)
+    assert exports.asked[0][1].reaches is None
 
 
 @pytest.mark.parametrize("error", [None, ZeroDivisionError()])

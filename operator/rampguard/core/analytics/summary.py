@@ -13,7 +13,7 @@ from rampguard.core.analytics.tally import (
     ARMLESS,
     BEYOND,
     BEYOND_OTHER,
-    KINDS,
+    CELLS,
     Backwards,
     Cell,
     Refused,
@@ -66,6 +66,7 @@ class Summary:
 
     records: int
     refused: int
+    refused_inside: int  # of them after the first event of their source in the window
     reasons: tuple[tuple[Refusal, int], ...]  # the commonest first
     first_refused: tuple[Refused, ...]
     outside: int
@@ -128,6 +129,7 @@ def summary(tally: Tally, asked: Asked, now: datetime) -> Summary:
     return Summary(
         records=tally.read,
         refused=tally.refused,
+        refused_inside=tally.refused_inside,
         reasons=tuple(tally.reasons.most_common()),
         first_refused=tuple(tally.first_refused),
         outside=tally.outside,
@@ -153,7 +155,7 @@ def summary(tally: Tally, asked: Asked, now: datetime) -> Summary:
 
 def _totals(tally: Tally) -> Sequence[int]:
     """Return the exposures of each cell."""
-    return [sum(counts) for counts in zip(*tally.spans.values(), strict=True)] or [0] * (KINDS + 1)
+    return [sum(counts) for counts in zip(*tally.spans.values(), strict=True)] or [0] * CELLS
 
 
 def _experiments(tally: Tally, totals: Sequence[int]) -> Counter[str]:

@@ -25,6 +25,7 @@ from rampguard.core.analytics.users import LAST_BITS, NOBODY, Append, Events, Us
 SHOWN = 20  # lines that are named
 TIDY = 2**16  # events after which it is looked who was counted twice
 KINDS = 100  # of exposures, and of other events, that are told apart
+STRANGERS = 50  # of these that may be of experiments which were not asked for
 SPANS = 5000  # of time that are kept; where there are more, they are made longer
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(3000, 1, 1, tzinfo=UTC)
@@ -34,6 +35,8 @@ Kind = tuple[str, str, str, Rollout]  # experiment, arm, source, rollout
 Other = tuple[str, str, bool]  # experiment, arm, whether it is a session start
 ARMLESS: Other = ("", "", False)
 BEYOND = KINDS  # the cell of what is of one kind too many
+ELSEWHERE = KINDS + 1  # the same, of experiments that were not asked for
+CELLS = KINDS + 2
 BEYOND_OTHER: Other = ("", "", True)
 
 
@@ -100,6 +103,7 @@ class Tally:
         self.read = 0  # lines that are a record, in the window or not
         self.outside = 0
         self.refused = 0
+        self.refused_inside = 0  # of them after the first event of its source in the window
         self.reasons: Counter[Refusal] = Counter()
         self.first_refused: list[Refused] = []
         self.backwards = Backwards()
@@ -116,6 +120,7 @@ class Tally:
         self._until = min(until or LAST, LAST)
         self._known: dict[Kind, Cell] = {}
         self._untidy = 0
+        self._strangers = 0
         self.begin("")
 
     def begin(self, source: str) -> None:
@@ -127,6 +132,7 @@ class Tally:
     def refuse(self, line: int, refusal: Refusal) -> None:
         """Count a line that is no record."""
         self.refused += 1
+        self.refused_inside += self._before != FIRST
         self.reasons[refusal] += 1
         if len(self.first_refused) < SHOWN:
             self.first_refused.append(Refused(Place(self._source, line), refusal))
@@ -191,7 +197,7 @@ class Tally:
         self.latest = max(self.latest, self._before)
         index = (at - FIRST) // self.width
         if index not in self.spans:
-            self.spans[index] = [0] * (KINDS + 1)
+            self.spans[index] = [0] * CELLS
             self._lengthen()
             index = (at - FIRST) // self.width
         self._before = at
@@ -205,7 +211,7 @@ class Tally:
         width = LENGTHS[LENGTHS.index(self.width) + 1]
         longer: dict[int, list[int]] = {}
         for index, span in self.spans.items():
-            into = longer.setdefault(index * self.width // width, [0] * (KINDS + 1))
+            into = longer.setdefault(index * self.width // width, [0] * CELLS)
             into[:] = map(add, into, span)
         self.spans, self.width = longer, width
 
@@ -233,10 +239,14 @@ class Tally:
     def _cell(self, kind: Kind) -> Cell:
         """Return the cell of a kind that was not seen yet."""
         name, arm, source, rollout = kind
+        strange = self.experiment not in {"", name}
+        if strange and self._strangers == STRANGERS:
+            return Cell(ELSEWHERE, kind, None, NOBODY)
         if len(self.cells) == KINDS:
             return Cell(BEYOND, kind, None, NOBODY)
         percent, cookie = _percent(rollout), source == COOKIE
-        if self.experiment in {"", name}:
+        self._strangers += strange
+        if not strange:
             group = Group(arm, None if cookie else percent, cookie)
             into = self.users.setdefault(group, Users()).into
         else:
