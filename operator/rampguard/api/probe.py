@@ -34,19 +34,28 @@ IDENTITY_RULES = (
     ),
 )
 
+
+def _ends_soon(told: Object) -> bool:
+    users, rate = told.get("users", 200), told.get("rate", 20)
+    if not (type(users) is type(rate) is int) or rate < 1:
+        return True  # another rule says what is wrong
+    return users <= 150 * rate
+
+
 PROBE_RULES = (
     Rule(
         "self.users <= 150 * self.rate",
         "users may be at most 150 times rate: a round is over within some five minutes",
-        lambda told: told.get("users", 200) <= 150 * told.get("rate", 20),
+        _ends_soon,
     ),
 )
 
 Token = Annotated[
-    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~-]+$")
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._~-]*$")
 ]
+KEY = r"[A-Za-z0-9_$@][A-Za-z0-9_$@~:/-]*"
 JsonPath = Annotated[
-    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^.\s]+(\.[^.\s]+)*$")
+    str, StringConstraints(min_length=1, max_length=128, pattern=rf"^{KEY}(\.{KEY})*$")
 ]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^/[!-\"$-~]*$")]
 
