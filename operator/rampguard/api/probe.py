@@ -44,7 +44,7 @@ def _ends_soon(told: Object) -> bool:
 
 PROBE_RULES = (
     Rule(
-        "self.users <= 150 * self.rate",
+        "self.rate < 1 || self.users <= 150 * self.rate",
         "users may be at most 150 times rate: a round is over within some five minutes",
         _ends_soon,
     ),
