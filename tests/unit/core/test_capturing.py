@@ -6,7 +6,7 @@ import pytest
 
 from rampguard.core.ask import Leave
 from rampguard.core.capture import Capture, Captured
-from rampguard.core.capturing import due
+from rampguard.core.capturing import due, is_whole
 from rampguard.core.decide import decide
 from rampguard.core.export import Analytics
 from rampguard.core.model import (
@@ -148,3 +148,16 @@ def test_a_rollback_for_another_reason_names_none() -> None:
     back = decide(plan(abort=Leave.ROLLBACK), replace(was, abort=Leave.ROLLBACK), seen())
     assert back.state.rollback is not None
     assert back.state.rollback.finding == ""
+
+
+def test_it_stays_due_until_it_is_made() -> None:
+    ended = verified()
+    until = capture(ended).until
+    for late in (0 * SECOND, SECOND, HOUR):
+        assert due(ended.state, until + late) is not None
+
+
+def test_an_export_is_waited_for_an_hour() -> None:
+    one = capture(verified())
+    assert is_whole(one, one.until + HOUR - SECOND)
+    assert not is_whole(one, one.until + HOUR)

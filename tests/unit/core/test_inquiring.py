@@ -346,3 +346,58 @@ def begun(listed: int, treed: int) -> Tally:
     events = crowd(listed, treed)
     tally.add(events, range(len(events)))
     return tally
+
+
+# --- edges
+
+
+def test_sessions_of_both_arms_are_added() -> None:
+    events = crowd(100, 100)
+    starts = [replace(one, name="session_started_from_tree") for one in (*events[:3], *events[-2:])]
+    assert judge_([*events, *starts]).sessions == 5
+
+
+def test_records_outside_the_window_are_none_of_it() -> None:
+    old = [replace(one, at=NOON - HOUR) for one in crowd(5, 5)]
+    told_ = summary(
+        tallied([*old, *crowd(30, 30)], since=NOON), Asked(arms=ARMS.arms, share=0.5), NOON
+    )
+    assert judge_([], said_=told_).records == 60
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_what_another_reading_said_is_not_taken(number: int) -> None:
+    decision = soak(15 * MINUTE)
+    told_ = Analysed(number=number, share=50, at=T, text="x")
+    assert soak(16 * MINUTE, was=decision.state, analysed=told_).state.inquiries.told is None
+
+
+def test_a_finding_at_the_first_reading_is_the_same_reading() -> None:
+    of = plan(analytics=Analytics("events", HOUR), findings=(MINUTE, HOUR, 2 * HOUR))
+    decision = decide(of, state(soaking()), seen(after=HOUR + MINUTE))
+    assert asked(decision).key == "0/3600"
+    early = decide(of, state(soaking()), seen(after=59 * MINUTE))
+    assert early.state.inquiries.asked is None
+
+
+def test_a_reading_is_due_at_its_very_instant() -> None:
+    was = state(soaking(), inquiries=Inquiries(asked=ASKED))
+    assert due(was, NOON) == replace(ASKED, until=NOON)
+    assert due(was, NOON + SECOND) is not None
+
+
+def test_three_reasons_and_the_first_line_are_named() -> None:
+    tally = begun(5, 5)
+    faults = (Fault.NOT_JSON, Fault.MISSING, Fault.WRONG_TYPE, Fault.TOO_LONG)
+    for count, fault in zip((4, 3, 2, 1), faults, strict=True):
+        for line in range(count):
+            tally.refuse(10 * count + line, Refusal(fault))
+    text = judge_([], said_=summary(tally, Asked(arms=ARMS.arms, share=0.5), NOON)).text
+    assert text.startswith("10 of 20 lines are no record; of all: ")
+    assert text.count("x)") == 3
+    assert text.endswith("the first line 40 of a.jsonl")
+
+
+def test_an_export_that_cannot_be_read_is_a_warning() -> None:
+    decision = said(soak(15 * MINUTE), 16 * MINUTE, unread="no such file")
+    assert told(decision, Reason.EXPORT_UNREADABLE)[0].warning
