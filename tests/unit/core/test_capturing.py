@@ -142,6 +142,16 @@ def test_a_rollback_names_the_finding_that_it_follows() -> None:
     assert back.state.rollback.finding == "40m at 50%"
 
 
+def test_of_several_breaches_the_last_is_named() -> None:
+    first = Finding(
+        after=10 * MINUTE, at=T, share=25, verdict=Verdict.BREACHED, evidence="it was accepted"
+    )
+    broken = judging(40 * MINUTE, judged(Verdict.BREACHED))
+    back = watch(broken, was=state(soaking(), findings=(first,)))
+    assert back.state.rollback is not None
+    assert back.state.rollback.finding == "40m at 50%"
+
+
 def test_a_rollback_for_another_reason_names_none() -> None:
     kept = Finding(after=HOUR, at=T, share=50, verdict=Verdict.BREACHED, evidence="it was accepted")
     was = state(soaking(), findings=(kept,))

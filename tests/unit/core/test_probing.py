@@ -330,6 +330,9 @@ def test_where_a_breach_holds_a_person_is_asked_and_may_go_on() -> None:
 
 def test_while_the_app_is_asked_proven_pods_are_no_standstill() -> None:
     decision, _ = proven()
+    soon = decide(PLAN, decision.state, seen(after=1.5 * MINUTE))
+    assert isinstance(soon.state.stage, Applying)
+    assert soon.state.stage.progress.grew == T + MINUTE
     early = decide(PLAN, decision.state, seen(after=2.5 * MINUTE))
     late = decide(PLAN, decision.state, seen(after=2.6 * MINUTE))
     assert isinstance(early.state.stage, Applying)
@@ -592,6 +595,11 @@ def test_mixed_exposure_ends_with_the_proof_and_not_with_the_answers() -> None:
     assert right.state.mixed == MINUTE + PLAN.tempo.scrape
 
 
+def test_without_a_probe_mixed_exposure_is_that_of_its_own_step() -> None:
+    was = state(applying(), mixed=5 * SECOND)
+    assert decide(plan(), was, seen()).state.mixed == MINUTE + PLAN.tempo.scrape
+
+
 # --- what the conditions say meanwhile
 
 
@@ -609,6 +617,28 @@ def test_while_the_app_is_asked_pods_are_proven_and_the_assignment_is_not() -> N
     assert told_["AssignmentVerified"] == ("Unknown", "Pending")
     lag = kinds(of, was, seen(*pair(coverage=lagging())))
     assert lag["PodsProven"] == ("False", "PodsLag")
+
+
+@pytest.mark.parametrize("share", [25, 75])
+def test_what_was_heard_of_another_share_is_not_said_of_this_one(share: int) -> None:
+    was = state(soaking(), probed=replace(SOAKED, heard=heard(a_round(share=share))))
+    assert kinds(PLAN, was, seen())["AssignmentVerified"] == ("Unknown", "Pending")
+    kept = replace(SOAKED, over="finding/0/3600", heard=heard(a_round(share=share)))
+    decision = watch(look(HOUR), of=PLAN, was=state(soaking(), probed=kept))
+    assert decision.state.findings[0].details == ()
+
+
+def test_of_several_faults_the_first_is_the_reason() -> None:
+    faults = (*WRONG, Fault(Reason.NOT_MONOTONE, "lost"))
+    was = state(soaking(), probed=replace(SOAKED, heard=heard(a_round(), faults=faults)))
+    assert kinds(PLAN, was, seen())["AssignmentVerified"] == ("False", "AssignmentMismatch")
+
+
+def test_a_finding_keeps_so_many_characters_of_what_was_heard() -> None:
+    long = (Fault(Reason.WRONG_VALUE, "x" * 500),)
+    kept = replace(SOAKED, over="finding/0/3600", heard=heard(a_round(), faults=long))
+    decision = watch(look(HOUR), of=PLAN, was=state(soaking(), probed=kept))
+    assert len(decision.state.findings[0].details[0]) == 256
 
 
 def test_what_was_right_is_not_said_of_what_was_rolled_back() -> None:

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from rampguard.core import ask, model
+from rampguard.core import ask, capture, export, model, probe
 
 NOTHING = (None, (), "", False, 0, 0.0, timedelta(0))
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -60,6 +60,13 @@ def unsaid(module: ModuleType) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize(("module", "told"), [(ask, ASKED), (model, KNOWN)], ids=["ask", "model"])
+PROBED = {"Probe.users": 200, "Probe.rate": 20}
+EXPORTED = {"Analytics.after": 15 * MINUTE}
+MODULES = [(ask, ASKED), (model, KNOWN), (probe, PROBED), (export, EXPORTED), (capture, {})]
+
+
+@pytest.mark.parametrize(
+    ("module", "told"), MODULES, ids=["ask", "model", "probe", "export", "capture"]
+)
 def test_what_is_not_said(module: ModuleType, told: dict[str, object]) -> None:
     assert unsaid(module) == told
