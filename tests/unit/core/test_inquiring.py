@@ -402,3 +402,18 @@ def test_three_reasons_and_the_first_line_are_named() -> None:
 def test_an_export_that_cannot_be_read_is_a_warning() -> None:
     decision = said(soak(15 * MINUTE), 16 * MINUTE, unread="no such file")
     assert told(decision, Reason.EXPORT_UNREADABLE)[0].warning
+
+
+def test_lines_and_records_are_added() -> None:
+    """6,003 and 6 are 6,009, of which six lines are less than one in a thousand."""
+    tally = begun(3000, 3003)
+    for line in range(6):
+        tally.refuse(line, Refusal(Fault.NOT_JSON))
+    told_ = summary(tally, Asked(arms=ARMS.arms, share=0.5), NOON)
+    assert judge_([], said_=told_).fault is None
+
+
+def test_a_finding_before_the_first_reading_is_not_read_for() -> None:
+    of = plan(analytics=Analytics("events", 30 * MINUTE), findings=(10 * MINUTE, 20 * MINUTE))
+    decision = decide(of, state(soaking()), seen(after=31 * MINUTE))
+    assert asked(decision).key == "0/1800"

@@ -6,11 +6,13 @@ import pytest
 
 from probe_scenes import PROBE, a_round, app, asking, bucket, heard, says
 from rampguard.core.answers import heard_briefly, is_share, judge, questions
+from rampguard.core.ask import Arms
 from rampguard.core.model import State
 from rampguard.core.plan import Plan
 from rampguard.core.probe import Fault, Heard, Occasion, Probed, Question, Reply
 from rampguard.core.probing import (
     asked_at_finding,
+    asked_at_step,
     asked_before_start,
     due,
     failing_before_start,
@@ -213,3 +215,52 @@ def test_nothing_fails_where_nothing_is_known() -> None:
 
 def _without() -> Plan:
     return plan()
+
+
+def test_a_user_of_one_answer_is_neither_of_two_arms_nor_agreed() -> None:
+    told = heard(a_round(users=9), lambda q: "no" if q.pod != "api-1" else app()(q))
+    assert (told.users, told.agreed) == (6, 0)
+
+
+def test_who_is_asked_again_is_of_any_other_round() -> None:
+    for of in (1, 9):
+        told = heard(
+            a_round(users=20, again=(0,), again_of=of),
+            lambda q, of=of: says("tree" if q.of == of else "list"),
+            pods=("a",),
+        )
+        assert (told.users, told.treated, told.stayed) == (20, 20, 0)
+
+
+def test_fewer_than_the_first_few_are_asked_once() -> None:
+    assert len(questions(PROBE, a_round(Occasion.START, users=3), ("a", "b"))) == 3
+
+
+def test_an_arm_by_another_word_is_no_treatment() -> None:
+    told = heard(a_round(users=20), lambda _: says("tree"), replace(asking(), arms=ZED))
+    assert told.treated == 20
+
+
+ZED = Arms("zed", "tree")
+
+
+@pytest.mark.parametrize("after", [MINUTE, MINUTE + SECOND])
+def test_pods_that_are_lost_for_a_minute_or_more_end_it_with_a_warning(after: object) -> None:
+    was = state(soaking(), probed=known(round=a_round(Occasion.FINDING, since=T)))
+    ended, (note,) = take_in(PLAN, was, replace(seen(), now=T + after), proven=False)
+    assert ended.probed.round is None
+    assert note.warning
+
+
+@pytest.mark.parametrize("over", ["step/", "step/00", "step/1"])
+def test_only_the_very_step_is_over(over: str) -> None:
+    was = state(soaking(), probed=known(over=over))
+    assert asked_at_step(PLAN, was, 0, T).probed.round is not None
+
+
+def test_a_fourth_wrong_try_is_believed_too() -> None:
+    asked = a_round()
+    was = state(soaking(), probed=known(round=asked, wrong=3))
+    told = replace(heard(asked, app()), faults=TWO)
+    after, _ = take_in(PLAN, was, seen(heard=told), proven=True)
+    assert (after.probed.round, after.probed.wrong) == (None, 4)
