@@ -40,8 +40,8 @@ def test_who_is_treated_is_counted_by_the_first_answer() -> None:
     told = heard(a_round(users=100, share=20), app(20))
     assert told.treated == sum(bucket(Question("x", 4, n)) < 20 for n in range(100))
     first = {0: "list", 1: "tree"}
-    moved = heard(a_round(users=20), lambda q: says(first[int(q.pod == "api-2")], 50))
-    assert moved.treated == sum(n % 3 != 1 for n in range(20))  # the pod that is asked first
+    moved = heard(a_round(users=19), lambda q: says(first[int(q.pod == "api-2")], 50))
+    assert moved.treated == sum(n % 3 != 1 for n in range(19))  # the pod that is asked first
 
 
 def test_users_of_two_rounds_are_told_apart() -> None:
@@ -57,6 +57,8 @@ def test_users_of_two_rounds_are_told_apart() -> None:
 def test_agreement_is_of_users_with_two_answers() -> None:
     told = heard(a_round(users=30), lambda q: "no" if q.pod == "api-3" else app()(q))
     assert told.agreed == 10  # of api-1 and api-2
+    apart = heard(a_round(users=30), lambda q: says("list" if q.pod == "api-2" else "tree"))
+    assert apart.agreed == 10  # of api-3 and api-1
     assert not [one for one in told.faults if one.reason is Reason.NOT_STICKY]
 
 
@@ -225,11 +227,11 @@ def test_a_user_of_one_answer_is_neither_of_two_arms_nor_agreed() -> None:
 def test_who_is_asked_again_is_of_any_other_round() -> None:
     for of in (1, 9):
         told = heard(
-            a_round(users=20, again=(0,), again_of=of),
+            a_round(users=20, again=(500,), again_of=of),
             lambda q, of=of: says("tree" if q.of == of else "list"),
             pods=("a",),
         )
-        assert (told.users, told.treated, told.stayed) == (20, 20, 0)
+        assert (told.users, told.treated, told.stayed, told.asked) == (20, 20, 0, 20)
 
 
 def test_fewer_than_the_first_few_are_asked_once() -> None:
