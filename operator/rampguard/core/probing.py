@@ -95,7 +95,7 @@ def _notes(after: Probed, heard: Heard) -> Iterator[Note]:
         text = f"the probe got no answer, and nothing waits for one any more: {heard.silent}"
         yield note(Reason.PROBE_FAILED, text, heard.number, warning=True)
     elif not heard.silent and heard.occasion is Occasion.STEP:
-        yield note(Reason.SHARE_AS_WANTED, heard_text(heard), heard.number)
+        yield note(Reason.SHARE_AS_WANTED, f"probe: {heard_text(heard)}", heard.number)
 
 
 def _listened(plan: Plan, probed: Probed, told: Round, heard: Heard, now: datetime) -> Probed:

@@ -217,7 +217,7 @@ def test_a_proven_step_is_asked_before_it_is_watched() -> None:
     assert isinstance(right.state.stage, Soaking)
     assert right.state.stage.since == T + MINUTE + 20 * SECOND + PLAN.tempo.scrape
     (note,) = told(right, Reason.SHARE_AS_WANTED)
-    assert note.message.startswith("50.0% of 200 new users in treatment")
+    assert note.message.startswith("probe: 50.0% of 200 new users in treatment")
     assert right.state.probed.round is None
 
 
