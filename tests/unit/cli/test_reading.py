@@ -179,12 +179,17 @@ def test_an_indented_watch_is_read_too(kubectl: Any, ramp: Any) -> None:
 
 def test_an_interrupt_ends_with_its_own_code(kubectl: Any) -> None:
     kubectl.on("--watch", stays=True).on("get", out=SCENES["soaking"])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rampguard.cli", "status", "tree-50", "-w"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    # Tests that are run in the background ignore interrupts, and their children would, too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rampguard.cli", "status", "tree-50", "-w"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
