@@ -117,6 +117,17 @@ async def test_an_export_that_hangs_is_given_up_and_others_go_on(tmp_path: Path)
             exports.close()
 
 
+async def test_a_timeout_of_the_file_system_is_told_as_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object, **__: object) -> None:
+        raise TimeoutError("the store did not answer")
+
+    monkeypatch.setattr("rampguard.adapters.exports.url_to_fs", late)
+    with pytest.raises(Unavailable, match="TimeoutError: the store did not answer"):
+        await said(tmp_path / "x")
+
+
 async def test_a_pattern_without_a_file_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="there is no file"):
         await said(tmp_path / "events-*.jsonl")

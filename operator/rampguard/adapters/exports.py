@@ -81,15 +81,15 @@ class FileExports:
         """Do it in a thread, which ends soon after nobody waits for it any more."""
         over, loop = Event(), asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._patience.total_seconds()):
+            async with asyncio.timeout(self._patience.total_seconds()) as limit:
                 return await loop.run_in_executor(self._threads, work, over)
-        except TimeoutError as error:
-            limit = show_duration(self._patience)
-            raise Unavailable(f"it was not done within {limit}") from error
         except (Broken, Unavailable) as error:
             raise Unavailable(str(error)) from error
         except Exception as error:  # every file system has errors of its own
-            raise Unavailable(f"{type(error).__name__}: {error}") from error
+            told = f"{type(error).__name__}: {error}"
+            if limit.expired():  # a TimeoutError of the file system is none of ours
+                told = f"it was not done within {show_duration(self._patience)}"
+            raise Unavailable(told) from error
         finally:
             over.set()
 
@@ -247,7 +247,7 @@ def _manifest(kept: Kept, sought: Sought, url: str) -> bytes:
 
 def _written(fs: Any, path: str) -> datetime | None:
     """Return when a file was written last; None: its system does not say."""
-    with contextlib.suppress(RuntimeError, KeyError, TypeError):
+    with contextlib.suppress(RuntimeError, KeyError, TypeError):  # the first: it has no such thing
         at: datetime = fs.modified(path)
         return at if at.tzinfo else at.replace(tzinfo=UTC)
     return None

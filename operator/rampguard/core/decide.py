@@ -21,7 +21,6 @@ from typing import assert_never
 from rampguard.core import capturing, inquiring
 from rampguard.core.applying import all_proven, applying
 from rampguard.core.ask import Leave
-from rampguard.core.inquiring import without_inquiry
 from rampguard.core.model import (
     Applying,
     Because,
@@ -203,7 +202,7 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
     if isinstance(state.stage, RollingBack | Ended):
         state = without_round(state)
     if not isinstance(state.stage, Soaking):
-        state = without_inquiry(state)
+        state = inquiring.without_inquiry(state)
     waits = (until_due(state, seen.now), capturing.until_due(state, seen.now))
     look_again_in = min((decision.look_again_in, *filter(None, waits)))
     return replace(

@@ -21,7 +21,7 @@ from rampguard.core.ask import Ask
 from rampguard.core.model import Because, Note, Observation, Soaking, State
 from rampguard.core.moves import gate_open, note, without_gate
 from rampguard.core.plan import Plan, due_findings
-from rampguard.core.probe import Heard, Occasion, Probe, Probed, Round
+from rampguard.core.probe import Heard, Occasion, Probed, Round
 from rampguard.core.reasons import Reason
 
 PART = 4  # a finding asks one user in so many
@@ -135,7 +135,7 @@ def asked_before_start(plan: Plan, state: State, now: datetime, *, quiet: bool) 
     probe, heard = plan.ask.probe, state.probed.heard
     if probe is None or state.probed.round is not None:
         return state
-    users = _before_start(probe, quiet=quiet)
+    users = FIRST if quiet or probe.identity is None else max(probe.users, FIRST)
     if heard is not None:
         failed = heard.faults or heard.silent
         known = failed or heard.asked >= users
@@ -144,10 +144,6 @@ def asked_before_start(plan: Plan, state: State, now: datetime, *, quiet: bool) 
     return _begin(
         state, now, key="start", occasion=Occasion.START, share=plan.ask.origin, users=users
     )
-
-
-def _before_start(probe: Probe, *, quiet: bool) -> int:
-    return FIRST if quiet or probe.identity is None else max(probe.users, FIRST)
 
 
 def failing_before_start(plan: Plan, state: State) -> tuple[Because, ...]:
@@ -159,16 +155,9 @@ def failing_before_start(plan: Plan, state: State) -> tuple[Because, ...]:
     return (Because(Reason.PROBE_FAILED, text),)
 
 
-def is_asked_before_start(plan: Plan, state: State, *, quiet: bool) -> bool:
-    """Say whether all that is to be asked by now is answered. quiet: as in asked_before_start."""
-    probe, heard = plan.ask.probe, state.probed.heard
-    if probe is None:
-        return True
-    return (
-        state.probed.round is None
-        and heard is not None
-        and heard.asked >= _before_start(probe, quiet=quiet)
-    )
+def is_answered(plan: Plan, state: State) -> bool:
+    """Say whether all that was asked is answered; without a probe nothing is asked."""
+    return plan.ask.probe is None or state.probed.round is None
 
 
 def asked_at_step(plan: Plan, state: State, step: int, now: datetime) -> State:

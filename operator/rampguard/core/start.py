@@ -24,7 +24,7 @@ from rampguard.core.preflight import at_goal, preflight
 from rampguard.core.probing import (
     asked_before_start,
     failing_before_start,
-    is_asked_before_start,
+    is_answered,
     without_round,
 )
 from rampguard.core.reasons import Reason
@@ -67,7 +67,7 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
         return _wait(plan, state, stage, seen, Because(Reason.PAUSED, "paused before the start"))
     if seen.signals is None:
         return _wait(plan, state, stage, seen, Because(Reason.PENDING, "signals are being asked"))
-    if not is_asked_before_start(plan, state, quiet=True):
+    if not is_answered(plan, state):
         return _wait(plan, state, stage, seen, Because(Reason.PENDING, PROBING))
     return _ready(plan, state, stage, seen)
 
@@ -91,7 +91,7 @@ def _ready(plan: Plan, state: State, stage: Pending, seen: Observation) -> Decis
         because = Because(Reason.AWAITING_APPROVAL, why)
         return replace(_wait(plan, asked, stage, seen, because), notes=notes)
     state = asked_before_start(plan, state, seen.now, quiet=False)
-    if not is_asked_before_start(plan, state, quiet=False):
+    if not is_answered(plan, state):
         return _wait(plan, state, stage, seen, Because(Reason.PENDING, PROBING))
     return _start(plan, state, seen)
 
