@@ -10,6 +10,16 @@ from rampguard.core.probe import Probe, Reply
 from rampguard.ports import Door, Resource, Unavailable
 
 ENV = "SKILL_TREE_LIST_ROLLOUT"
+ASKED: dict[str, object] = {  # spec.probe
+    "service": "api",
+    "port": 8080,
+    "path": "/tree",
+    "arm": {"header": "X-Arm", "cookie": "arm"},
+    "value": {"json": "rollout"},
+    "identity": {"header": "X-Request-ID"},
+    "users": 100,
+    "rate": 100,
+}
 Answer = Callable[[str, int], Reply | str]  # of a user, by the value of the pod
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fake_notifier import Taken, Temper
-from fake_prober import Answer, right, said, service
+from fake_prober import ASKED, Answer, right, said, service
 from fakes import ENV, FakeCluster, FakeMetrics, Json, Traffic, deployment, env_of, ramp, refused
 from rampguard.core.ask import Ref
 from rampguard.core.probe import Reply
@@ -208,16 +208,7 @@ def _refuse_worker(scene: Scene) -> None:
 
 PROBED: dict[str, Any] = {
     "arms": {"control": "tree", "treatment": "list"},
-    "probe": {
-        "service": "api",
-        "port": 8080,
-        "path": "/tree",
-        "arm": {"header": "X-Arm", "cookie": "arm"},
-        "value": {"json": "rollout"},
-        "identity": {"header": "X-Request-ID"},
-        "users": 20,
-        "rate": 100,
-    },
+    "probe": ASKED | {"users": 20},
 }
 
 

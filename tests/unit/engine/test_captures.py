@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from fakes import FakeCluster, FakeMetrics, FakeTelemetry
 from rampguard.core.ask import Ref
 from rampguard.core.capture import Capture, Captured
 from rampguard.core.capturing import AFTER, WAIT
@@ -12,7 +11,7 @@ from rampguard.core.export import Analytics
 from rampguard.core.model import RollbackRecord
 from rampguard.core.plan import Tempo, make_plan
 from rampguard.engine.captures import captures, seize, send
-from rampguard.ports import Kept, Rules, Seizing, Unavailable, World
+from rampguard.ports import Kept, Seizing, Unavailable
 from scenes import ASK, MINUTE, SECOND, T, over, restoring, state
 
 READS = replace(ASK, analytics=Analytics("events"))
@@ -37,21 +36,9 @@ class Exports:
         return KEPT
 
 
-def world(exports) -> World:
-    cluster = FakeCluster()
-    return World(
-        cluster=cluster,
-        metrics=FakeMetrics(cluster.clock),
-        clock=cluster.clock,
-        telemetry=FakeTelemetry(),
-        rules=Rules(process="p", tempo=Tempo()),
-        exports=exports,
-    )
-
-
-async def test_the_sessions_of_treatment_are_sought_since_the_first_write():
+async def test_the_sessions_of_treatment_are_sought_since_the_first_write(world):
     exports = Exports()
-    told = await seize(Seizing(READS, DUE), world(exports))
+    told = await seize(Seizing(READS, DUE), replace(world, exports=exports))
     ((source, sought),) = exports.asked
     assert (source, sought.arm, sought.experiment) == ("events", "list", "tree")
     assert (sought.since, sought.until) == (T, T + MINUTE)
@@ -68,23 +55,23 @@ async def test_the_sessions_of_treatment_are_sought_since_the_first_write():
         (replace(READS, arms=None), None, "spec.analytics is gone"),
     ],
 )
-async def test_what_fails_is_told(ask, error, words):
-    told = await seize(Seizing(ask, DUE), world(Exports(error)))
+async def test_what_fails_is_told(world, ask, error, words):
+    told = await seize(Seizing(ask, DUE), replace(world, exports=Exports(error)))
     assert told == Captured(number=2, failed=words)
 
 
-async def test_after_a_while_what_is_there_will_do():
+async def test_after_a_while_what_is_there_will_do(world):
     exports = Exports()
-    one = world(exports)
+    one = replace(world, exports=exports)
     late = replace(DUE, until=one.clock.now() - WAIT)
     await seize(Seizing(READS, late), one)
     assert exports.asked[0][1].reaches is None
 
 
 @pytest.mark.parametrize("error", [None, ZeroDivisionError()])
-async def test_a_capture_is_made_once_and_wakes_its_ramp(error):
+async def test_a_capture_is_made_once_and_wakes_its_ramp(world, error):
     exports, woken = Exports(error), []
-    one, plan = world(exports), make_plan(READS, Tempo())
+    one, plan = replace(world, exports=exports), make_plan(READS, Tempo())
     beside = captures(one, woken.append)
     record = RollbackRecord(because=restoring().because, started_at=T, proven_at=T, capture=DUE)
     was = state(over(), rollback=record)

@@ -5,14 +5,12 @@ from dataclasses import replace
 import pytest
 
 from export_scenes import NOON, crowd, tallied
-from fakes import FakeCluster, FakeMetrics, FakeTelemetry
 from rampguard.core.analytics import Asked, summary
 from rampguard.core.ask import Ref
 from rampguard.core.export import Analytics, Inquiries, Inquiry
-from rampguard.core.plan import Tempo
 from rampguard.core.reasons import Reason
 from rampguard.engine.lookups import look_up, lookups, send
-from rampguard.ports import Lookup, Rules, Unavailable, World
+from rampguard.ports import Lookup, Unavailable
 from scenes import ASK, SECOND, plan, soaking, state
 
 READS = replace(ASK, analytics=Analytics("events"))
@@ -36,29 +34,17 @@ class Exports:
         return summary(tallied(crowd(*self.counts)), asked, wanted.until)
 
 
-def world(exports) -> World:
-    cluster = FakeCluster()
-    return World(
-        cluster=cluster,
-        metrics=FakeMetrics(cluster.clock),
-        clock=cluster.clock,
-        telemetry=FakeTelemetry(),
-        rules=Rules(process="p", tempo=Tempo()),
-        exports=exports,
-    )
-
-
-async def test_what_is_asked_is_the_window_of_the_soak_at_its_share():
+async def test_what_is_asked_is_the_window_of_the_soak_at_its_share(world):
     exports = Exports()
-    told = await look_up(Lookup(READS, ASKED), world(exports))
+    told = await look_up(Lookup(READS, ASKED), replace(world, exports=exports))
     ((source, wanted),) = exports.asked
     assert (source, wanted.experiment, wanted.arms) == ("events", "tree", ("tree", "list"))
     assert (wanted.share, wanted.since, wanted.until) == (0.5, NOON, NOON)
     assert (told.number, told.fault, told.users) == (3, None, 100)
 
 
-async def test_arms_unlike_are_told():
-    told = await look_up(Lookup(READS, ASKED), world(Exports(10, 500)))
+async def test_arms_unlike_are_told(world):
+    told = await look_up(Lookup(READS, ASKED), replace(world, exports=Exports(10, 500)))
     assert told.fault is Reason.ARMS_UNLIKE
 
 
@@ -70,15 +56,15 @@ async def test_arms_unlike_are_told():
         (replace(READS, arms=None), None, "spec.analytics is gone"),
     ],
 )
-async def test_what_cannot_be_read_is_told(ask, error, words):
-    told = await look_up(Lookup(ask, ASKED), world(Exports(error=error)))
+async def test_what_cannot_be_read_is_told(world, ask, error, words):
+    told = await look_up(Lookup(ask, ASKED), replace(world, exports=Exports(error=error)))
     assert (told.unread, told.number, told.share) == (words, 3, 50)
 
 
 @pytest.mark.parametrize("error", [None, ZeroDivisionError()])
-async def test_a_reading_is_made_once_and_wakes_its_ramp(error):
+async def test_a_reading_is_made_once_and_wakes_its_ramp(world, error):
     exports, woken = Exports(error=error), []
-    one = world(exports)
+    one = replace(world, exports=exports)
     beside = lookups(one, woken.append)
     was = state(soaking(), inquiries=Inquiries(asked=ASKED))
     of = plan(analytics=Analytics("events"))

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fake_clock import FakeClock
-from fake_prober import FakeProber, right, said, service
+from fake_prober import ASKED, FakeProber, right, said, service
 from fakes import ENV, FakeCluster, FakeMetrics, FakeTelemetry, deployment, env_of, ramp
 from probe_scenes import a_round, asking
 from rampguard.core.ask import Ref
@@ -24,16 +24,7 @@ SECOND = timedelta(seconds=1)
 SPEC = {
     "metrics": None,
     "guardrails": [{"name": "errors", "type": "Threshold", "query": QUERY, "max": "0.5"}],
-    "probe": {
-        "service": "api",
-        "port": 8080,
-        "path": "/tree",
-        "arm": {"header": "X-Arm", "cookie": "arm"},
-        "value": {"json": "rollout"},
-        "identity": {"header": "X-Request-ID"},
-        "users": 100,
-        "rate": 100,
-    },
+    "probe": ASKED,
 }
 
 
