@@ -6,17 +6,25 @@ from datetime import timedelta
 import pytest
 
 from probe_scenes import PROBE, a_round
+from probing_scenes import (
+    KNOWN,
+    PLAN,
+    SOAKED,
+    WRONG,
+    answered,
+    asked,
+    believed,
+    heard,
+    proven,
+    soak,
+    start,
+)
 from rampguard.core.ask import GateKind, Leave, OnFailure
-from rampguard.core.conditions import render
 from rampguard.core.decide import decide
 from rampguard.core.model import (
     Applying,
     Because,
-    Condition,
-    Decision,
     Ended,
-    Finding,
-    Observation,
     Outcome,
     Pending,
     RollingBack,
@@ -24,8 +32,7 @@ from rampguard.core.model import (
     State,
     Verdict,
 )
-from rampguard.core.plan import Plan
-from rampguard.core.probe import Fault, Heard, Occasion, Probed, Round
+from rampguard.core.probe import Fault, Occasion, Probed
 from rampguard.core.probing import due, mark, take_in
 from rampguard.core.reasons import Reason
 from scenes import (
@@ -50,55 +57,6 @@ from scenes import (
     told,
     watch,
 )
-
-PLAN = plan(probe=PROBE)
-WRONG = (Fault(Reason.ASSIGNMENT_MISMATCH, "30.0% of 200 new users in treatment"),)
-
-
-def heard(of: Round, **facts: object) -> Heard:
-    """Return right answers to a round, that differ in some facts."""
-    plain = Heard(
-        number=of.number,
-        occasion=of.occasion,
-        share=of.share,
-        at=T,
-        users=of.users,
-        treated=of.users * of.share // 100,
-        pods=4,
-        asked=of.users,
-    )
-    return replace(plain, **facts)
-
-
-def asked(decision: Decision) -> Round:
-    told = decision.state.probed.round
-    assert told is not None
-    return told
-
-
-def answered(
-    of: Plan, last: Decision, saw: Observation, after: timedelta, **facts: object
-) -> Decision:
-    """Make the pass that is told the answers."""
-    at = last_at(last) + after
-    told = heard(asked(last), at=at, **facts)
-    return decide(of, last.state, replace(saw, now=at, heard=told))
-
-
-def last_at(decision: Decision) -> object:
-    return asked(decision).at
-
-
-def condition(of: Plan, decision: Decision, saw: Observation) -> Condition | None:
-    found = render(of, saw, decision)[0].conditions
-    return next((one for one in found if one.type == "AssignmentVerified"), None)
-
-
-# --- before the start
-
-
-def start(**facts: object) -> Decision:
-    return decide(PLAN, State(), before(**facts))
 
 
 def test_before_the_start_five_requests_are_made_then_those_of_all_users() -> None:
@@ -193,17 +151,6 @@ def test_answers_to_another_round_are_not_taken() -> None:
     first = start()
     late = decide(PLAN, first.state, before(heard=heard(a_round(number=77))))
     assert late.state.probed == first.state.probed
-
-
-# --- after the proof
-
-
-def proven(**facts: object) -> tuple[Decision, Observation]:
-    saw = seen(**facts)
-    return decide(PLAN, state(applying(), probed=KNOWN), saw), saw
-
-
-KNOWN = Probed(mark=mark(PLAN.ask), rounds=2, over="start", keep=tuple(range(30)), keep_of=2)
 
 
 def test_a_proven_step_is_asked_before_it_is_watched() -> None:
@@ -352,16 +299,6 @@ def test_what_ends_is_not_asked() -> None:
     assert aborted.state.probed.rounds == 3
 
 
-# --- in the soak
-
-
-SOAKED = replace(KNOWN, rounds=3, over="step/0")
-
-
-def soak(after: timedelta, was: State | None = None, **facts: object) -> Decision:
-    return decide(PLAN, was or state(soaking(), probed=SOAKED), seen(after=after, **facts))
-
-
 def test_the_app_is_asked_shortly_before_a_finding_by_fewer_users() -> None:
     assert soak(HOUR - 31 * SECOND).state.probed == SOAKED
     decision = soak(HOUR - 30 * SECOND)
@@ -386,34 +323,6 @@ def test_how_many_users_a_finding_asks(users: int, fewer: int) -> None:
 
 def test_of_missed_findings_the_latest_is_asked_for() -> None:
     assert asked(soak(7 * HOUR)).key == "finding/0/21600"
-
-
-def test_a_finding_tells_what_the_probe_heard() -> None:
-    kept = replace(SOAKED, over="finding/0/3600", heard=heard(a_round(), at=T + HOUR))
-    decision = watch(look(HOUR), of=PLAN, was=state(soaking(), probed=kept))
-    (finding,) = decision.state.findings
-    assert finding.evidence.endswith("; probe 50.0% of 200")
-    assert finding.details[0].startswith("probe at 2026-11-23T13:00:00Z: 50.0% of 200 new users")
-
-
-@pytest.mark.parametrize(
-    "other", [a_round(Occasion.START), a_round(share=25)], ids=["at the start", "of another share"]
-)
-def test_a_finding_does_not_tell_what_was_heard_of_another_value(other: Round) -> None:
-    kept = replace(SOAKED, over="finding/0/3600", heard=heard(other))
-    decision = watch(look(HOUR), of=PLAN, was=state(soaking(), probed=kept))
-    (finding,) = decision.state.findings
-    assert "probe" not in finding.evidence
-    assert finding.details == ()
-
-
-def believed() -> Decision:
-    decision = soak(HOUR)
-    for _ in range(3):
-        assert isinstance(decision.state.stage, Soaking)
-        assert not decision.state.gates
-        decision = answered(PLAN, decision, seen(), 10 * SECOND, faults=WRONG)
-    return decision
 
 
 def test_wrong_answers_at_a_finding_ask_a_person_and_do_not_roll_back() -> None:
@@ -472,108 +381,11 @@ def test_a_soak_does_not_end_while_the_app_is_asked() -> None:
     assert free.state.stage.outcome is Outcome.COMPLETED
 
 
-# --- the condition
-
-
-@pytest.mark.parametrize(
-    ("known", "status", "reason"),
-    [
-        (None, "Unknown", Reason.PENDING),
-        (heard(a_round(Occasion.START)), "Unknown", Reason.PENDING),
-        (heard(a_round()), "True", Reason.SHARE_AS_WANTED),
-        (heard(a_round(), faults=WRONG), "False", Reason.ASSIGNMENT_MISMATCH),
-        (heard(a_round(), silent="HTTP 500"), "Unknown", Reason.PROBE_FAILED),
-    ],
-)
-def test_what_is_heard_is_a_condition(known: Heard | None, status: str, reason: Reason) -> None:
-    saw = seen()
-    was = state(soaking(), probed=replace(SOAKED, heard=known))
-    decision = decide(PLAN, was, saw)
-    found = condition(PLAN, decision, saw)
-    assert found is not None
-    assert (found.status, found.reason) == (status, reason)
-    assert ("12:00:00Z" in found.message) is (known is not None)
-    assert condition(plan(), decision, saw) is None
-
-
 def test_what_nobody_asked_for_changes_nothing() -> None:
     was = state(soaking())
     assert take_in(plan(), was, seen(heard=heard(a_round())), proven=True) == (was, ())
     assert decide(plan(), State(), before()).state.probed == Probed()
     assert covered().is_proven
-
-
-# --- a probe that is edited
-
-
-OTHER = plan(probe=replace(PROBE, path="/other"))
-
-
-def test_answers_of_another_probe_start_nothing() -> None:
-    whole = answered(PLAN, start(), before(), SECOND)
-    told_ = heard(asked(whole), at=T + MINUTE)
-    edited = decide(OTHER, whole.state, before(heard=told_))
-    assert isinstance(edited.state.stage, Pending)
-    assert (asked(edited).users, asked(edited).number) == (5, 3)
-    assert edited.state.probed.heard is None
-
-
-def test_another_goal_is_another_question() -> None:
-    whole = answered(PLAN, start(), before(), SECOND, keep=(1, 2))
-    down = decide(plan(probe=PROBE, to=5), whole.state, before())
-    assert down.state.probed.keep == ()
-    assert asked(down).users == 5
-
-
-def test_wrong_answers_of_another_probe_do_not_count() -> None:
-    decision, saw = proven()
-    for _ in range(2):
-        decision = answered(PLAN, decision, saw, 15 * SECOND, faults=WRONG)
-    last = heard(asked(decision), faults=WRONG)
-    edited = decide(OTHER, decision.state, seen(heard=last))
-    assert isinstance(edited.state.stage, Applying)
-    assert (edited.state.probed.wrong, asked(edited).again) == (0, ())
-
-
-def test_a_probe_that_is_taken_away_holds_nothing() -> None:
-    decision, _ = proven()
-    gone = decide(plan(), decision.state, seen())
-    assert isinstance(gone.state.stage, Soaking)
-    assert gone.state.probed == Probed(rounds=3)
-
-
-def test_a_question_about_another_probe_is_void_and_the_new_one_asks_at_once() -> None:
-    decision = believed()
-    edited = decide(OTHER, decision.state, seen(after=2 * HOUR))
-    assert edited.state.gates == ()
-    assert edited.state.voided == ("breach",)
-    assert (asked(edited).key, asked(edited).occasion) == ("finding/0/3600", Occasion.FINDING)
-    later = replace(decision.state, findings=(finding_at(HOUR),))
-    edited = decide(OTHER, later, seen(after=2 * HOUR))
-    assert asked(edited).key == "new"
-    right = answered(OTHER, edited, seen(), 5 * SECOND)
-    assert right.state.probed.round is None
-    assert decide(OTHER, right.state, seen(after=3 * HOUR)).state.probed.round is None
-    removed = decide(plan(), decision.state, seen(after=2 * HOUR))
-    assert removed.state.gates == ()
-    assert removed.because.reason is Reason.SOAKING
-
-
-def finding_at(after: timedelta) -> Finding:
-    return Finding(after=after, at=T + after, share=50, verdict=Verdict.INCONCLUSIVE, evidence="")
-
-
-def test_a_gate_of_harm_stays_when_the_probe_is_edited() -> None:
-    of = plan(probe=PROBE, on_failure=OnFailure.HOLD)
-    broken = judging(HOUR, judged(Verdict.BREACHED))
-    decision = watch(broken, of=of, was=state(soaking(), probed=SOAKED))
-    assert [one.about for one in decision.state.gates] == [("share",)]
-    edited = plan(probe=OTHER.ask.probe, on_failure=OnFailure.HOLD)
-    after = decide(edited, decision.state, seen(after=2 * HOUR))
-    assert [one.name for one in after.state.gates] == ["breach"]
-
-
-# --- pods that are not proven
 
 
 def test_a_finding_goes_on_without_the_probe_where_pods_are_not_proven_for_long() -> None:
@@ -598,52 +410,3 @@ def test_mixed_exposure_ends_with_the_proof_and_not_with_the_answers() -> None:
 def test_without_a_probe_mixed_exposure_is_that_of_its_own_step() -> None:
     was = state(applying(), mixed=5 * SECOND)
     assert decide(plan(), was, seen()).state.mixed == MINUTE + PLAN.tempo.scrape
-
-
-# --- what the conditions say meanwhile
-
-
-def kinds(of: Plan, was: State, saw: Observation) -> dict[str, tuple[str, str]]:
-    found = render(of, saw, decide(of, was, saw))[0].conditions
-    return {one.type: (one.status, one.reason) for one in found}
-
-
-def test_while_the_app_is_asked_pods_are_proven_and_the_assignment_is_not() -> None:
-    of = plan(probe=PROBE, steps=(25,))
-    before_ = replace(KNOWN, over="step/0", heard=heard(a_round(share=25)))
-    was = state(applying(step=1), probed=before_)
-    told_ = kinds(of, was, seen())
-    assert told_["PodsProven"] == ("True", "AllPodsProven")
-    assert told_["AssignmentVerified"] == ("Unknown", "Pending")
-    lag = kinds(of, was, seen(*pair(coverage=lagging())))
-    assert lag["PodsProven"] == ("False", "PodsLag")
-
-
-@pytest.mark.parametrize("share", [25, 75])
-def test_what_was_heard_of_another_share_is_not_said_of_this_one(share: int) -> None:
-    was = state(soaking(), probed=replace(SOAKED, heard=heard(a_round(share=share))))
-    assert kinds(PLAN, was, seen())["AssignmentVerified"] == ("Unknown", "Pending")
-    kept = replace(SOAKED, over="finding/0/3600", heard=heard(a_round(share=share)))
-    decision = watch(look(HOUR), of=PLAN, was=state(soaking(), probed=kept))
-    assert decision.state.findings[0].details == ()
-
-
-def test_of_several_faults_the_first_is_the_reason() -> None:
-    faults = (*WRONG, Fault(Reason.NOT_MONOTONE, "lost"))
-    was = state(soaking(), probed=replace(SOAKED, heard=heard(a_round(), faults=faults)))
-    assert kinds(PLAN, was, seen())["AssignmentVerified"] == ("False", "AssignmentMismatch")
-
-
-def test_a_finding_keeps_so_many_characters_of_what_was_heard() -> None:
-    long = (Fault(Reason.WRONG_VALUE, "x" * 500),)
-    kept = replace(SOAKED, over="finding/0/3600", heard=heard(a_round(), faults=long))
-    decision = watch(look(HOUR), of=PLAN, was=state(soaking(), probed=kept))
-    assert len(decision.state.findings[0].details[0]) == 256
-
-
-def test_what_was_right_is_not_said_of_what_was_rolled_back() -> None:
-    was = state(soaking(), probed=replace(SOAKED, heard=heard(a_round())))
-    assert kinds(PLAN, was, seen())["AssignmentVerified"] == ("True", "ShareAsWanted")
-    broken = judging(HOUR, judged(Verdict.BREACHED))
-    saw = seen(looks=(broken,), after=HOUR)
-    assert kinds(PLAN, was, saw)["AssignmentVerified"] == ("Unknown", "Pending")
