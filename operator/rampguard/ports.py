@@ -17,10 +17,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from rampguard.core.analytics import Summary
+from rampguard.core.analytics import Followed, Summary
 from rampguard.core.ask import Ask, PromQL, Ref
 from rampguard.core.capture import Capture, Captured
-from rampguard.core.export import Analysed, Inquiry
+from rampguard.core.export import Analysed, Inquiry, Recount, Recounted
 from rampguard.core.model import Sample, Series
 from rampguard.core.outbox import Delivery, Notice
 from rampguard.core.plan import Tempo
@@ -65,6 +65,7 @@ __all__ = [
     "Seizing",
     "Series",
     "Sought",
+    "Tallying",
     "Telemetry",
     "TimedOut",
     "Unavailable",
@@ -411,6 +412,13 @@ class Exports(Protocol):
         """Return what the records of a window come to; raises Unavailable (unknown, unreadable)."""
         ...
 
+    async def recount(self, source: str, followed: Followed, wanted: Recount) -> Recounted:
+        """Count users by what the export holds now; raises Unavailable (unknown, unreadable).
+
+        What was read for a ramp before is not read again.
+        """
+        ...
+
 
 class NoExports:
     """Knows no export."""
@@ -422,6 +430,10 @@ class NoExports:
         raise Unavailable("there is no place for captures")
 
     async def summarize(self, source: str, wanted: Wanted) -> Summary:  # noqa: ARG002 - the port's
+        """Raise Unavailable."""
+        raise Unavailable(f"no export is configured, and none under the name {source!r}")
+
+    async def recount(self, source: str, followed: Followed, wanted: Recount) -> Recounted:  # noqa: ARG002 - the port's
         """Raise Unavailable."""
         raise Unavailable(f"no export is configured, and none under the name {source!r}")
 
@@ -496,6 +508,25 @@ class Lookup:
         return self.inquiry.number
 
 
+@dataclass(frozen=True, slots=True)
+class Tallying:
+    """A count of users that is to be made now. soon: how long after it an event is an exposure's."""
+
+    ask: Ask
+    soon: timedelta
+    recount: Recount
+
+    @property
+    def uid(self) -> str:
+        """The ramp's."""
+        return self.ask.uid
+
+    @property
+    def number(self) -> int:
+        """That of the count."""
+        return self.recount.number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Constants of the operator that shape a pass; wiring fills them from the settings."""
@@ -512,9 +543,9 @@ class World:
     """Everything outside, as one pass sees it.
 
     By ramp uid: refusals, of the last pass; deliveries, which no status remembers yet; heard, the
-    latest answers to the probe; analysed, what an export said last; captured, what came of the
-    latest capture. By ramp: posts, errands, lookups and seizing, which the last pass found due and
-    a status remembers.
+    latest answers to the probe; analysed, what an export said last; recounted, what was counted in
+    it last; captured, what came of the latest capture. By ramp: posts, errands, lookups, tallying
+    and seizing, which the last pass found due and a status remembers.
     """
 
     cluster: Cluster
@@ -534,5 +565,7 @@ class World:
     errands: dict[Ref, Errand | None] = field(default_factory=dict)
     analysed: dict[str, Analysed] = field(default_factory=dict)
     lookups: dict[Ref, Lookup | None] = field(default_factory=dict)
+    recounted: dict[str, Recounted] = field(default_factory=dict)
+    tallying: dict[Ref, Tallying | None] = field(default_factory=dict)
     captured: dict[str, Captured] = field(default_factory=dict)
     seizing: dict[Ref, Seizing | None] = field(default_factory=dict)

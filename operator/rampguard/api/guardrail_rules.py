@@ -81,6 +81,8 @@ def _below(low: object, high: object) -> bool:
 GUARDRAIL_FIELDS = (
     "tolerance",
     "metric",
+    "from",
+    "event",
     "requests",
     "oncePerUser",
     "killSwitch",
@@ -93,9 +95,10 @@ TYPES = (
     Takes("ExposureBalance", "tolerance", needs=("tolerance",)),
     Takes(
         "RelativeDrop",
-        "metric and tolerance, optionally oncePerUser",
-        needs=("metric", "tolerance"),
-        may=("oncePerUser",),
+        "tolerance with metric, optionally oncePerUser, or with from: analytics and event",
+        needs=("tolerance",),
+        one_of=("metric", "event"),
+        may=("oncePerUser", "from"),
     ),
     Takes(
         "ErrorRate",
@@ -116,8 +119,27 @@ TOLERANCES = (
     AtMost("ExposureBalance", 50, "percentage points"),
     AtMost("RelativeDrop", 90, "percent"),
 )
+EXPOSED = "experiment_exposure"  # what the event of a guardrail may follow, and not be
 GUARDRAIL_RULES = (
     *(one.rule() for one in (*TYPES, *TOLERANCES)),
+    Rule(
+        "has(self.from) == has(self.event)",
+        "from: analytics and event go together",
+        lambda g: (g.get("from") is None) == (g.get("event") is None),
+    ),
+    Rule(
+        "!has(self.event) || (!has(self.metric) && !has(self.oncePerUser))",
+        "event stands in place of metric, and counts each user once by itself:"
+        " leave metric and oncePerUser out",
+        lambda g: (
+            g.get("event") is None or (g.get("metric") is None and g.get("oncePerUser") is None)
+        ),
+    ),
+    Rule(
+        f"!has(self.event) || self.event != '{EXPOSED}'",
+        "event is what users do after their exposure, not the exposure itself",
+        lambda g: g.get("event") != EXPOSED,
+    ),
     Rule(
         "!has(self.max) || !has(self.min) || double(self.min) < double(self.max)",
         "min must be below max",

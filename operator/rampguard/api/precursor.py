@@ -6,12 +6,12 @@ from rampguard.api.raw import Json, part, saying
 from rampguard.api.status import to_state
 from rampguard.api.v1alpha1 import to_ask
 from rampguard.core.ask import Ask
+from rampguard.core.harm import serious
 from rampguard.core.model import Ended, State, Verdict
 from rampguard.core.moves import is_gate
 from rampguard.core.plan import Tempo, make_plan
 from rampguard.core.reasons import Reason
 from rampguard.core.require import Precursor
-from rampguard.core.soak import serious
 
 
 def to_precursor(ramp: Json) -> Precursor:

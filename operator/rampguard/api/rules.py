@@ -133,8 +133,16 @@ def _within_soak(spec: Object) -> bool:
 
 
 def _typed(spec: Object) -> bool:
-    typed = any(g.get("type") in BETWEEN_ARMS for g in spec.get("guardrails") or ())
+    typed = any(
+        g.get("type") in BETWEEN_ARMS and g.get("from") is None
+        for g in spec.get("guardrails") or ()
+    )
     return not typed or bool(spec.get("arms") and spec.get("metrics"))
+
+
+def _readable(spec: Object) -> bool:
+    counts = any(g.get("from") is not None for g in spec.get("guardrails") or ())
+    return not counts or bool(spec.get("analytics"))
 
 
 def _announceable(spec: Object) -> bool:
@@ -172,10 +180,15 @@ SPEC_RULES = (
         lambda s: any(not g.get("dryRun") for g in s.get("guardrails") or ()),
     ),
     Rule(
-        f"!self.guardrails.exists(g, g.type in {list(BETWEEN_ARMS)})"
+        f"!self.guardrails.exists(g, g.type in {list(BETWEEN_ARMS)} && !has(g.from))"
         " || (has(self.arms) && has(self.metrics))",
         f"arms and metrics are required with a guardrail of type {' or '.join(BETWEEN_ARMS)}",
         _typed,
+    ),
+    Rule(
+        "has(self.analytics) || !self.guardrails.exists(g, has(g.from))",
+        "from: analytics needs analytics: the export in which users are counted",
+        _readable,
     ),
     Rule(
         "!has(self.require) || !has(self.require.announced) || !self.require.announced"
@@ -223,7 +236,13 @@ FROZEN = (
 FROZEN_OPTIONAL = ("steps", "fromAbsent", "arms", "metrics", "window")
 # Of require the override alone is free.
 FROZEN_OF_REQUIRE = ("smokeTest", "noFiringAlerts", "noOpenIncidents", "announced")
-FROZEN_OF_GUARDRAIL = ("metric", "requests", "oncePerUser", "query")  # name and type are, too
+FROZEN_OF_GUARDRAIL = (
+    "metric",
+    "event",
+    "requests",
+    "oncePerUser",
+    "query",
+)  # name and type are, too
 
 
 def frozen_rules() -> list[dict[str, str]]:
@@ -260,8 +279,15 @@ def frozen_rules() -> list[dict[str, str]]:
         },
         {
             "rule": f"{STARTED} || ({guardrails})",
-            "message": "the ramp has started: names, types, queries, metrics, requests and"
+            "message": "the ramp has started: names, types, queries, metrics, events, requests and"
             " oncePerUser of guardrails are frozen; create a new ExperimentRamp",
+        },
+        {
+            "rule": f"{STARTED} || !self.spec.guardrails.exists(g, has(g.event))"
+            " || !has(self.spec.analytics) || !has(oldSelf.spec.analytics)"
+            " || self.spec.analytics.source == oldSelf.spec.analytics.source",
+            "message": "the ramp has started: analytics.source is frozen, a guardrail counts in it;"
+            " create a new ExperimentRamp",
         },
         {
             "rule": f"{STARTED} || duration(self.spec.soak) >= duration(oldSelf.spec.soak)",

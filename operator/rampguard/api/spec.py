@@ -107,6 +107,16 @@ class Guardrail(Wire):
         description="selector of a counter. RelativeDrop: of starts by new users; ErrorRate: of"
         " requests that failed",
     )
+    source: Literal["analytics"] | None = Field(
+        None,
+        alias="from",
+        description="RelativeDrop: counts users in the export of spec.analytics, in place of metric",
+    )
+    event: Line | None = Field(
+        None,
+        description="RelativeDrop, from analytics: name of the event that users have soon after"
+        " their exposure",
+    )
     requests: Selector | None = Field(
         None, description="ErrorRate: selector of a counter of all requests"
     )

@@ -125,6 +125,7 @@ def _guardrail(one: Guardrail) -> core.Guardrail:
         type=GuardrailType(one.type),
         tolerance=None if one.tolerance is None else float(one.tolerance),
         metric=PromQL(one.metric) if one.metric else None,
+        event=one.event,
         requests=PromQL(one.requests) if one.requests else None,
         once_per_user=bool(one.once_per_user),
         kill_switch=None if one.kill_switch is None else float(one.kill_switch),

@@ -113,6 +113,7 @@ class Guardrail:
     tolerance: float | None = None
     metric: PromQL | None = None  # RelativeDrop: starts; ErrorRate: errors
     requests: PromQL | None = None  # ErrorRate: what the errors are a part of
+    event: str | None = None  # RelativeDrop: counted in the analytics export, in place of metric
     once_per_user: bool = False  # RelativeDrop: a user can count at most once
     kill_switch: float | None = None  # ErrorRate: percent; None: by the baseline
     query: PromQL | None = None  # Threshold: PromQL that gives one sample

@@ -30,8 +30,9 @@ Batches = tuple[Reading, ...]
 
 
 def has_baseline(guardrail: Guardrail) -> bool:
-    """Say whether a guardrail compares with what ran before, or learns from it."""
-    return guardrail.type in {GuardrailType.RELATIVE_DROP, GuardrailType.ERROR_RATE}
+    """Say whether a guardrail compares with the counters before, or learns from them."""
+    typed = guardrail.type in {GuardrailType.RELATIVE_DROP, GuardrailType.ERROR_RATE}
+    return typed and guardrail.event is None
 
 
 def batch_length(plan: Plan) -> timedelta:

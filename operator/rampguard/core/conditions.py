@@ -10,7 +10,7 @@ from rampguard.core.applying import all_proven, coverages, harm_text, lag_text, 
 from rampguard.core.ask import GitopsPolicy
 from rampguard.core.durations import show_seconds
 from rampguard.core.guardrails import worst
-from rampguard.core.harm import show_token
+from rampguard.core.harm import serious, show_token
 from rampguard.core.inquiring import told_text
 from rampguard.core.model import (
     Applying,
@@ -40,7 +40,6 @@ from rampguard.core.plan import Plan, next_finding, soak_end
 from rampguard.core.preconditions import met_text, skipped, text_of, unmet, window_is_over
 from rampguard.core.probe import Occasion
 from rampguard.core.reasons import ConditionType, Reason
-from rampguard.core.soak import serious
 from rampguard.core.targets import show_entry
 from rampguard.core.view import SoakView, StatusView, TargetView
 

@@ -18,7 +18,7 @@ An unknown leads nowhere: the stage stays and is looked at again.
 from dataclasses import replace
 from typing import assert_never
 
-from rampguard.core import capturing, inquiring
+from rampguard.core import capturing, inquiring, recounting
 from rampguard.core.applying import all_proven, applying
 from rampguard.core.ask import Leave
 from rampguard.core.model import (
@@ -57,6 +57,7 @@ def decide(plan: Plan, state: State, seen: Observation) -> Decision:
     told, tried = take_deliveries(plan, state, seen)
     told, answers = take_in(plan, told, seen, proven=all_proven(seen))
     told, said = inquiring.take_in(told, seen)
+    told = recounting.take_in(plan, told, seen)
     told, kept = capturing.take_in(told, seen)
     heard, notes = _hear(plan, told, seen)
     decision = _let_go(plan, heard, seen) or _unreadable(plan, heard, seen)
@@ -203,6 +204,8 @@ def _sealed(plan: Plan, before: State, seen: Observation, decision: Decision) ->
         state = without_round(state)
     if not isinstance(state.stage, Soaking):
         state = inquiring.without_inquiry(state)
+    if not isinstance(state.stage, Pending | Soaking):
+        state = recounting.without(state)
     waits = (until_due(state, seen.now), capturing.until_due(state, seen.now))
     look_again_in = min((decision.look_again_in, *filter(None, waits)))
     return replace(

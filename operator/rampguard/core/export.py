@@ -1,7 +1,11 @@
-"""The nouns of the spot-check of an analytics export: what is asked of it, and what it said."""
+"""The nouns of what is asked of an analytics export, and of what it said.
+
+A spot-check tells whether it is as it should be; a recount counts users for the guardrails.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from rampguard.core.reasons import Reason
 
@@ -59,3 +63,67 @@ class Inquiries:
     count: int = 0
     over: str = ""
     told: Analysed | None = None
+
+
+class Bin(NamedTuple):
+    """Users by their first exposure, and how many of them had the event soon after it."""
+
+    control: int = 0
+    treatment: int = 0
+    control_hits: int = 0
+    treatment_hits: int = 0
+
+
+Outage = tuple[datetime, datetime]  # [since, until): not every pod ran the value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recount:
+    """One counting of users by an export; at: not before.
+
+    New are users who were exposed in [since, until) and not in [origin, since). size: of a bin.
+    Who was first exposed in an outage is left out.
+    """
+
+    number: int
+    origin: datetime
+    since: datetime
+    until: datetime
+    at: datetime
+    size: timedelta
+    outages: tuple[Outage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recounted:
+    """What an export says of its users; of each event the bins from `since` on.
+
+    reach: until when it holds all that happened; None: it holds nothing. Users first exposed by
+    `settled` are counted. one_in: of so many users one is. unread: why nothing was counted.
+    """
+
+    number: int
+    origin: datetime
+    since: datetime
+    at: datetime
+    reach: datetime | None = None
+    settled: datetime | None = None
+    bins: tuple[tuple[str, tuple[Bin, ...]], ...] = ()
+    one_in: int = 1
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recounts:
+    """What is remembered of them. mark: what they depend on; told: the last that was readable.
+
+    unread: why there is none newer; "": it was read. delays: how old the end of the export was
+    when it went on, the latest.
+    """
+
+    asked: Recount | None = None
+    count: int = 0
+    mark: str = ""
+    told: Recounted | None = None
+    unread: str = ""
+    delays: tuple[timedelta, ...] = ()

@@ -79,6 +79,19 @@ def caused(plan: Plan, stage: Soaking, parts: Collection[Part]) -> bool:
     return soon or any(p.name == CONCURRENT and _differ(p) for p in parts)
 
 
+def deciding(plan: Plan, stage: Soaking, judged: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
+    """Return the judgements that can move the ramp: of rules that decide, not accepted whole."""
+    return tuple(j for j in serious(plan, judged) if j.name not in stage.accepted)
+
+
+def serious(plan: Plan, judged: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
+    """Return the judgements that apply, without those of a dry run."""
+    quiet = {g.name for g in plan.ask.guardrails if g.dry_run}
+    return tuple(
+        j for j in judged if j.name not in quiet and j.verdict is not Verdict.NOT_APPLICABLE
+    )
+
+
 def _differ(arms: Part) -> bool:
     if arms.verdict is Verdict.BREACHED:
         return True

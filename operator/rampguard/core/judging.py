@@ -8,10 +8,12 @@ from datetime import datetime
 from rampguard.core.ask import Guardrail, GuardrailType
 from rampguard.core.baseline import effective, switched, take
 from rampguard.core.counting import bin_size
+from rampguard.core.export import Recounts
 from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data
 from rampguard.core.model import Baseline, Evidence, Judgement, Measured, Reading, Soaking, Verdict
 from rampguard.core.plan import Plan, families_of
-from rampguard.core.rates import judge_drop, judge_errors
+from rampguard.core.rates import judge_drop, judge_errors, judge_users
+from rampguard.core.recounting import counted, readings, remarks, unseen
 
 
 def judge(
@@ -46,6 +48,8 @@ def _judged(  # noqa: PLR0913 - all that a judgement is made of
         if isinstance(points, str):
             return no_data(guardrail, points)
         return judge_threshold(plan, guardrail, points, at, stage.since)
+    if guardrail.event is not None:
+        return _of_export(plan, stage, guardrail, baseline, at=at, known=measured.recounts)
     if isinstance(measured.counted, str):
         return no_data(guardrail, measured.counted)
     if why := silence(plan, guardrail, measured.silent):
@@ -61,6 +65,31 @@ def _judged(  # noqa: PLR0913 - all that a judgement is made of
     why = silence(plan, guardrail, measured.stale)
     # What some pods count is true: the harm that it shows is not hidden by those that are silent.
     return no_data(guardrail, why) if why and told.verdict is not Verdict.BREACHED else told
+
+
+def _of_export(  # noqa: PLR0913 - as _judged
+    plan: Plan,
+    stage: Soaking,
+    guardrail: Guardrail,
+    baseline: Baseline | None,
+    *,
+    at: datetime,
+    known: Recounts,
+) -> Judgement:
+    """Judge users by what was counted of them in the export."""
+    if why := unseen(plan, stage, known, at):
+        return no_data(guardrail, f"the export: {why}")
+    told = counted(stage, known)
+    settled = told.settled if told and told.settled else stage.evidence.t0
+    evidence = replace(
+        stage.evidence, counts=readings(guardrail, told), counted_to=max(settled, stage.evidence.t0)
+    )
+    stage = replace(stage, evidence=evidence)
+    stage = replace(stage, evidence=_since_restart(plan, stage, guardrail))
+    before = baseline or Baseline(guardrail=guardrail.name)
+    return judge_users(
+        plan, stage, guardrail, before, bins=stage.evidence.counts, marks=remarks(told)
+    )
 
 
 def _counted(  # noqa: PLR0913 - as _judged

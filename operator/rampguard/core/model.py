@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rampguard.core.ask import EnvValue, GuardrailType, Leave, PromQL
 from rampguard.core.capture import Capture, Captured
-from rampguard.core.export import Analysed, Inquiries
+from rampguard.core.export import Analysed, Inquiries, Outage, Recounted, Recounts
 from rampguard.core.outbox import Delivery, Outbox
 from rampguard.core.probe import Heard, Probed
 from rampguard.core.reasons import Reason
@@ -139,6 +139,7 @@ class Evidence:
     missed_since: datetime | None = None  # None: the last look was answered, or is blind
     blind_total: timedelta = timedelta(0)
     unproven_since: datetime | None = None  # None: every pod still runs the value
+    outages: tuple[Outage, ...] = ()  # what is over of them; only where an export is counted
 
 
 Point = tuple[datetime, float]
@@ -159,6 +160,7 @@ class Measured:
     recent: tuple[tuple[Reading, Reading], ...] = ()
     points: Mapping[str, tuple[Point, ...] | str] = field(default_factory=dict)  # by guardrail
     unanswered: bool = False
+    recounts: Recounts = field(default_factory=Recounts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -449,6 +451,7 @@ class State:
     told: tuple[str, ...] = ()  # keys of repeated notices and stale approvals already told
     probed: Probed = field(default_factory=Probed)
     inquiries: Inquiries = field(default_factory=Inquiries)
+    recounts: Recounts = field(default_factory=Recounts)
     outbox: Outbox = ()
     delivered: int = 0  # notices, each to one channel
     unheard: tuple[str, ...] = ()  # notices that were given up, the latest
@@ -579,6 +582,7 @@ class Observation:
     kills: tuple[Judgement, ...] = ()  # kill-switches that fired while a value is being written
     heard: Heard | None = None  # of the round that is being asked; None: no answers yet
     analysed: Analysed | None = None  # what the export said that is being read; None: nothing yet
+    recounted: Recounted | None = None  # what was counted in the export; None: nothing yet
     captures: bool = False  # the operator has a place for captures
     captured: Captured | None = None  # what came of the try that is under way; None: nothing yet
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused

@@ -40,6 +40,7 @@ from rampguard.core.statistics import (
 
 KILL_SPAN = timedelta(seconds=120)
 RIPE = 5  # lags: in a younger window starts of earlier assignments outweigh those of its own
+ONE_ARM = "one arm is empty at this share, nothing to compare with"
 HELD = "held since somebody changed the pod template: gate rebaseline asks for a new baseline"
 Kernel = Callable[[Pair, float], float]  # counts of both sides and the ratio at the limit -> ln E
 
@@ -79,7 +80,7 @@ class _Test:
 def judge_drop(plan: Plan, stage: Soaking, guardrail: Guardrail, baseline: Baseline) -> Judgement:
     """Judge how many starts treatment's new users make per assignment, against control's."""
     if not 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
-        return not_applicable(guardrail, "one arm is empty at this share, nothing to compare with")
+        return not_applicable(guardrail, ONE_ARM)
     evidence = stage.evidence
     since = _paired(counted(plan, evidence.counts, guardrail))
     limit = 1 - (guardrail.tolerance or 0) / 100
@@ -89,6 +90,30 @@ def judge_drop(plan: Plan, stage: Soaking, guardrail: Guardrail, baseline: Basel
         test = _once(plan, stage, since, limit, baseline)
     else:
         test = _counts(stage, since, limit, baseline)
+    part = _judged(plan, stage, test, parts=1)
+    return _joined(guardrail, (part,), limits=(limit, None), counted=_units(since[0]))
+
+
+def judge_users(  # noqa: PLR0913 - as judge_drop, and what is told of the count
+    plan: Plan,
+    stage: Soaking,
+    guardrail: Guardrail,
+    baseline: Baseline,
+    *,
+    bins: tuple[tuple[Reading, ...], ...],
+    marks: tuple[str, ...],
+) -> Judgement:
+    """Judge how many of treatment's new users had an event, against control's.
+
+    bins: users with the event and all users, each counted once nothing can change any more. Each
+    counts at most once by construction: the exact test holds.
+    """
+    if not 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
+        return not_applicable(guardrail, ONE_ARM)
+    since = _paired(bins)
+    limit = 1 - (guardrail.tolerance or 0) / 100
+    test = _once(plan, stage, since, limit, baseline)
+    test = replace(test, ripe=timedelta(0), what=(f'"{guardrail.event}"', "users"), marks=marks)
     part = _judged(plan, stage, test, parts=1)
     return _joined(guardrail, (part,), limits=(limit, None), counted=_units(since[0]))
 

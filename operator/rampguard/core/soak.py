@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from rampguard.core import recounting
 from rampguard.core.applying import (
     HELD,
     all_proven,
@@ -18,23 +19,23 @@ from rampguard.core.applying import (
     templates,
     told_harm,
 )
-from rampguard.core.ask import GateKind, NoDataPolicy, OnFailure
-from rampguard.core.baseline import effective, is_whole, longer, low_switch, taken_anew
+from rampguard.core.ask import NoDataPolicy, OnFailure
+from rampguard.core.baseline import is_whole, longer, low_switch, taken_anew
 from rampguard.core.durations import show_duration
 from rampguard.core.findings import as_note, finding, has_room
 from rampguard.core.guardrails import worst
 from rampguard.core.harm import (
     as_latched,
+    deciding,
     guardrail_of,
     is_of_the_ramp,
     opened,
-    show_token,
+    serious,
     tokens,
     unaccepted,
 )
 from rampguard.core.inquiring import asked_in_soak
 from rampguard.core.model import (
-    Baseline,
     Because,
     Decision,
     Finding,
@@ -42,8 +43,6 @@ from rampguard.core.model import (
     Look,
     Note,
     Observation,
-    Outcome,
-    Soaked,
     Soaking,
     State,
     Verdict,
@@ -53,21 +52,18 @@ from rampguard.core.moves import (
     ask_person,
     blind_for,
     blind_in_all,
-    end,
     gate_open,
     is_too_soon,
     note,
     told_once,
-    was_approved,
     without_gate,
 )
+from rampguard.core.over import onward
 from rampguard.core.plan import Plan, due_findings, soak_end, until_next_look
 from rampguard.core.preconditions import text_of, told_unmet, unmet, vouching
-from rampguard.core.preflight import step_preflight
 from rampguard.core.probing import TOKEN, asked_at_finding, is_believed, wrong_text
 from rampguard.core.reasons import Reason
 from rampguard.core.restore import roll_back
-from rampguard.core.start import apply_step
 from rampguard.core.targets import advance, taken
 
 
@@ -109,19 +105,6 @@ def _is_held_now(plan: Plan, state: State, stage: Soaking, seen: Observation) ->
     """Say whether somebody changed a program, so that history is no baseline any more."""
     changed = readable(seen) and changed_by_others(stage.templates, seen)
     return bool(changed) and compares_with_history(plan, state)
-
-
-def deciding(plan: Plan, stage: Soaking, judged: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
-    """Return the judgements that can move the ramp: of rules that decide, not accepted whole."""
-    return tuple(j for j in serious(plan, judged) if j.name not in stage.accepted)
-
-
-def serious(plan: Plan, judged: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
-    """Return the judgements that apply, without those of a dry run."""
-    quiet = {g.name for g in plan.ask.guardrails if g.dry_run}
-    return tuple(
-        j for j in judged if j.name not in quiet and j.verdict is not Verdict.NOT_APPLICABLE
-    )
 
 
 def _rules_changed(plan: Plan, watched: Watched, seen: Observation) -> Watched:
@@ -173,7 +156,8 @@ def _switches(plan: Plan, watched: Watched, _: Observation) -> Watched:
 def _inquiries(plan: Plan, watched: Watched, seen: Observation) -> Watched:
     """Ask app and export again when a finding is near, so that it says what both do now."""
     state = asked_at_finding(plan, watched.state, watched.stage, seen.now)
-    return replace(watched, state=asked_in_soak(plan, state, watched.stage, seen.now))
+    state = asked_in_soak(plan, state, watched.stage, seen.now)
+    return replace(watched, state=recounting.asked_in_soak(plan, state, watched.stage, seen.now))
 
 
 def _on_grid(plan: Plan, stage: Soaking, at: datetime) -> datetime:
@@ -210,7 +194,9 @@ def _pods(plan: Plan, watched: Watched, seen: Observation) -> Watched:
         watched = replace(watched, stage=replace(stage, changed_at=counted))
     elif stage.rebased is not None:
         watched = replace(watched, stage=replace(stage, rebased=longer(plan, stage, counted)))
-    return watched.with_evidence(unproven_since=None, counted_to=counted).told(back)
+    outages = recounting.with_outage(plan, stage.evidence, counted)
+    after = watched.with_evidence(unproven_since=None, counted_to=counted, outages=outages)
+    return after.told(back)
 
 
 def _history_held(plan: Plan, watched: Watched, seen: Observation, text: str) -> Watched:
@@ -388,7 +374,7 @@ def _answer(plan: Plan, watched: Watched, seen: Observation) -> Decision:
         return roll_back(plan, state, seen, Because(Reason.NO_DATA, text))
     wait = _hold(plan, state, stage, seen, ignore_blind=too_blind and policy is NoDataPolicy.IGNORE)
     if wait is None:
-        return _onward(plan, state, stage, seen)
+        return onward(plan, state, stage, seen)
     return Decision(
         state=state,
         because=wait,
@@ -492,73 +478,3 @@ def _blind_why(seen: Observation) -> str:
     return "; ".join(
         f"{j.name}: {j.why}" for j in seen.looks[-1].judgements if j.verdict is Verdict.NO_DATA
     )
-
-
-def _onward(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Decision:
-    """Take the next step, or complete."""
-    moved = replace(
-        state,
-        blind_total=state.blind_total + blind_in_all(stage.evidence, seen.now),
-        baselines=_baselines(plan, state, stage),
-    )
-    if stage.step == plan.last:
-        return _complete(plan, moved, stage, seen)
-    onward = stage.step + 1
-    if unmet := step_preflight(plan, seen):
-        return _held(plan, state, stage, unmet)
-    gate = f"step-{onward}"
-    if GateKind.EACH_STEP in plan.ask.gates and not was_approved(state, gate):
-        why = f"{plan.values[stage.step]} -> {plan.values[onward]}: the soak is over"
-        asked, notes = ask_person(plan, state, gate, why, seen.now)
-        return replace(_wait(plan, asked, Because(Reason.AWAITING_APPROVAL, why)), notes=notes)
-    return apply_step(plan, moved, seen, onward)
-
-
-def _baselines(plan: Plan, state: State, stage: Soaking) -> tuple[Baseline, ...]:
-    """Return what the next soak compares with."""
-    rules = {g.name: g for g in plan.ask.guardrails}
-    return tuple(effective(plan, stage, rules[b.guardrail], b) for b in state.baselines)
-
-
-def _held(plan: Plan, state: State, stage: Soaking, unmet: tuple[Because, ...]) -> Decision:
-    """Tell once what a step waits for; the guardrails go on."""
-    because = Because(unmet[0].reason, "; ".join(b.message for b in unmet))
-    text = f"the step to {plan.values[stage.step + 1]} waits: {because.message}"
-    told = note(because.reason, text, stage.step, warning=True)
-    state, notes = told_once(state, told)
-    return replace(_wait(plan, state, because), notes=notes)
-
-
-def _wait(plan: Plan, state: State, because: Because) -> Decision:
-    return Decision(state=state, because=because, look_again_in=plan.tempo.recheck)
-
-
-def _complete(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Decision:
-    judged = seen.looks[-1].judgements
-    return end(
-        replace(state, soaked=Soaked(since=stage.since, until=seen.now)),
-        seen,
-        Outcome.COMPLETED,
-        _passed(plan, stage, judged),
-        share=plan.ask.to,
-        watched=True,
-        judged=judged,
-    )
-
-
-def _passed(plan: Plan, stage: Soaking, judged: tuple[Judgement, ...]) -> Because:
-    """Say what a soak that is over has shown; it passed only where everything was shown."""
-    told = deciding(plan, stage, judged)
-    known = {Verdict.WITHIN_TOLERANCE, Verdict.BREACHED}  # what is broken here was accepted
-    unsure = tuple(j for j in told if j.verdict not in known)
-    soak = f"completed at {plan.ask.to}%: {show_duration(plan.soaks[stage.step])} soak"
-    if told and not unsure and not stage.accepted:
-        text = f"{soak} passed, every guardrail within tolerance"
-        return Because(Reason.COMPLETED, text)
-    harm = "accepted harm" if stage.accepted else "no harm found"
-    shown = (
-        *(f"{show_token(one)} {Verdict.BREACHED}" for one in stage.accepted),
-        *(f"{j.name} {j.could_see or j.verdict}" for j in unsure),
-    )
-    text = f"{soak} is over, {harm}; {'; '.join(shown) or 'no guardrail applied'}"
-    return Because(Reason.COMPLETED_INCONCLUSIVE, text)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from rampguard.core import recounting
 from rampguard.core.applying import templates
 from rampguard.core.ask import GateKind
 from rampguard.core.model import (
@@ -32,6 +33,7 @@ from rampguard.core.restore import own_stamp
 from rampguard.core.targets import advance, carries, holder, missing_write, show
 
 PROBING = "the probe is being asked"
+READING = "the analytics export is being read"
 OWN_EVENTS = {  # causes of a block that are no event Blocked
     Reason.DECLARED_IN_GIT: Reason.GITOPS_CONFLICT,
     Reason.NOT_ANNOUNCED: Reason.NOT_ANNOUNCED,  # of which there is no notice: it might not arrive
@@ -55,11 +57,9 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
         because = Because(Reason.ALREADY_AT_GOAL, text)
         return end(state, seen, Outcome.COMPLETED, because, share=ask.to)
     missing = tuple(Because(Reason.SIGNALS_MISSING, text) for text in seen.signals or ())
-    if hindered:
-        state = without_round(state)
-    else:
-        state = asked_before_start(plan, state, seen.now, quiet=True)
-        hindered = failing_before_start(plan, state)
+    missing += recounting.missing(plan, state, seen.now)
+    state, failing = _asked(plan, state, seen, hindered=bool(hindered))
+    hindered = (*hindered, *failing)
     hindered = (*hindered, *_unmet(plan, state, seen))
     if hindered or (missing and not ask.paused):
         return _blocked(plan, state, stage, seen, (*hindered, *missing))
@@ -67,9 +67,24 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
         return _wait(plan, state, stage, seen, Because(Reason.PAUSED, "paused before the start"))
     if seen.signals is None:
         return _wait(plan, state, stage, seen, Because(Reason.PENDING, "signals are being asked"))
-    if not is_answered(plan, state):
-        return _wait(plan, state, stage, seen, Because(Reason.PENDING, PROBING))
+    for waits, why in (
+        (not is_answered(plan, state), PROBING),
+        (recounting.is_unknown(plan, state), READING),
+    ):
+        if waits:
+            return _wait(plan, state, stage, seen, Because(Reason.PENDING, why))
     return _ready(plan, state, stage, seen)
+
+
+def _asked(
+    plan: Plan, state: State, seen: Observation, *, hindered: bool
+) -> tuple[State, tuple[Because, ...]]:
+    """Ask the app and the export, unless the start is hindered anyway; say what the app denies."""
+    if hindered:
+        return recounting.without(without_round(state)), ()
+    state = recounting.asked_before_start(plan, state, seen.now)
+    state = asked_before_start(plan, state, seen.now, quiet=True)
+    return state, failing_before_start(plan, state)
 
 
 def _unmet(plan: Plan, state: State, seen: Observation) -> tuple[Because, ...]:
@@ -167,7 +182,7 @@ def _start(plan: Plan, state: State, seen: Observation) -> Decision:
         begun,
         originals=originals,
         started_at=seen.now,
-        baselines=seen.baselines,
+        baselines=(*seen.baselines, *recounting.baselines(plan, state)),
         exporters=seen.exporters,
     )
     ready = (

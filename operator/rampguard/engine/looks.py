@@ -3,11 +3,12 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rampguard.core.ask import Arms, Guardrail, GuardrailType, PromQL
 from rampguard.core.counting import bin_size, closed
+from rampguard.core.export import Recounts
 from rampguard.core.guardrails import is_broken
 from rampguard.core.judging import judge
 from rampguard.core.model import (
@@ -37,17 +38,25 @@ BEFORE = timedelta(hours=1)  # looked at before `for`, to date the start of a br
 Points = tuple[Point, ...]
 
 
-async def take_looks(  # noqa: PLR0913 - a soak, its baselines, and whom to ask
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered that a soak is judged by, beside its own counts."""
+
+    baselines: tuple[Baseline, ...] = ()
+    recounts: Recounts = field(default_factory=Recounts)
+
+
+async def take_looks(  # noqa: PLR0913 - a soak, what is known, and whom to ask
     plan: Plan,
     stage: Soaking,
     instants: Sequence[datetime],
     world: World,
     pods: Pods,
     *,
-    baselines: tuple[Baseline, ...] = (),
+    known: Known = Known(),
 ) -> tuple[Look, ...]:
     """Judge every guardrail at every instant; one that cannot see is NoData, and says why."""
-    looker = _Looker(plan, stage, baselines, world, pods)
+    looker = _Looker(plan, stage, known, world, pods)
     return tuple(await asyncio.gather(*map(looker.look, instants)))
 
 
@@ -57,13 +66,13 @@ class _Looker:
 
     plan: Plan
     stage: Soaking
-    baselines: tuple[Baseline, ...]
+    known: Known
     world: World
     pods: Pods
 
     async def look(self, at: datetime) -> Look:
         measured = await self._measured(at)
-        judgements = judge(self.plan, self.stage, self.baselines, at, measured)
+        judgements = judge(self.plan, self.stage, self.known.baselines, at, measured)
         return Look(
             at=at,
             evidence=self._remembered(measured),
@@ -81,7 +90,12 @@ class _Looker:
         )
         told = {one.name: found for one, found in zip(thresholds, points, strict=True)}
         failed = any(isinstance(one, str) or _is_no_number(one) for one in points)
-        return replace(counted, points=told, unanswered=counted.unanswered or failed)
+        return replace(
+            counted,
+            points=told,
+            unanswered=counted.unanswered or failed,
+            recounts=self.known.recounts,
+        )
 
     async def _counted(self, at: datetime) -> Measured:
         """Return what was counted, or why nothing can be."""
@@ -90,7 +104,7 @@ class _Looker:
         try:
             counted, (silent, stale), recent = await asyncio.gather(
                 self._count(at),
-                silences(self.plan, self.baselines, at, self.world, self.pods),
+                silences(self.plan, self.known.baselines, at, self.world, self.pods),
                 self._recent(at),
             )
         except (Unavailable, Refused) as error:

@@ -11,7 +11,7 @@ from rampguard.api.workload import to_workload
 from rampguard.core.ask import Ref, Target
 from rampguard.core.capture import Captured
 from rampguard.core.durations import show_duration
-from rampguard.core.export import Analysed
+from rampguard.core.export import Analysed, Recounted
 from rampguard.core.model import (
     Applying,
     Ended,
@@ -28,7 +28,7 @@ from rampguard.core.probe import Heard
 from rampguard.core.targets import cause
 from rampguard.engine.counters import Pods
 from rampguard.engine.covering import cover, with_owned
-from rampguard.engine.looks import take_looks
+from rampguard.engine.looks import Known, take_looks
 from rampguard.engine.preconditions import look
 from rampguard.engine.sight import Sight
 from rampguard.engine.signals import kills, signals
@@ -46,6 +46,7 @@ async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
         channels=world.notifier.channels,
         heard=_heard(plan, state, world),
         analysed=_analysed(plan, state, world),
+        recounted=_recounted(plan, state, world),
         captures=world.exports.captures,
         captured=_captured(plan, state, world),
         deliveries=world.deliveries.get(plan.ask.uid, ()),
@@ -71,6 +72,12 @@ def _heard(plan: Plan, state: State, world: World) -> Heard | None:
 def _analysed(plan: Plan, state: State, world: World) -> Analysed | None:
     """Return what the export said that is being read."""
     told, asked = world.analysed.get(plan.ask.uid), state.inquiries.asked
+    return told if told and asked and told.number == asked.number else None
+
+
+def _recounted(plan: Plan, state: State, world: World) -> Recounted | None:
+    """Return what was counted in the export that is being counted."""
+    told, asked = world.recounted.get(plan.ask.uid), state.recounts.asked
     return told if told and asked and told.number == asked.number else None
 
 
@@ -213,10 +220,11 @@ async def _looks(plan: Plan, state: State, stage: Soaking, sight: Sight, world: 
     instants = look_instants(plan, stage, state.findings, sight.seen.now)
     if not instants:
         return sight
+    known = Known(state.baselines, state.recounts)
     try:
         async with asyncio.timeout(LOOKING.total_seconds()):
             looks = await take_looks(
-                plan, stage, instants, world, _counting(state, sight), baselines=state.baselines
+                plan, stage, instants, world, _counting(state, sight), known=known
             )
     except (Unavailable, Refused) as error:
         return replace(sight, seen=replace(sight.seen, look_failed=str(error)))

@@ -13,7 +13,7 @@ from rampguard.core.decide import decide
 from rampguard.core.model import Applying, Decision, RollingBack
 from rampguard.core.outbox import due
 from rampguard.core.plan import make_plan
-from rampguard.engine import captures, lookups, rounds
+from rampguard.engine import captures, lookups, recounts, rounds
 from rampguard.engine.act import act, fence
 from rampguard.engine.courier import settle
 from rampguard.engine.observe import observe
@@ -63,6 +63,7 @@ async def _pass(ref: Ref, ramp: Json, world: World) -> Rest:
     world.posts[ref] = Post(ask.uid, due(remembered.outbox, sight.seen.now))
     rounds.send(plan, remembered, sight, world)
     lookups.send(plan, remembered, sight.seen.now, world)
+    recounts.send(plan, remembered, sight.seen.now, world)
     captures.send(plan, remembered, sight.seen.now, world)
     keep(plan, state, sight.seen, decision, world)
     outcomes = await act(plan, decision, sight, world)

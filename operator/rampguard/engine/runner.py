@@ -12,6 +12,7 @@ from rampguard.engine.captures import captures
 from rampguard.engine.courier import Courier
 from rampguard.engine.lookups import lookups
 from rampguard.engine.reconcile import Rest, reconcile
+from rampguard.engine.recounts import recounts
 from rampguard.engine.rounds import rounds
 from rampguard.engine.scheduler import Scheduler
 from rampguard.engine.watching import PodWatches
@@ -48,6 +49,7 @@ class Runner:
         self._beside: tuple[Beside[Any, Any], ...] = (
             rounds(world, wake),
             lookups(world, wake),
+            recounts(world, wake),
             captures(world, wake),
         )
         self._failed: dict[Ref, int] = {}

@@ -57,6 +57,7 @@ def _guardrail(one: Guardrail) -> Json:
         "name": one.name,
         "type": one.type,
         "metric": one.metric,
+        "event": one.event,
         "requests": one.requests,
         "query": one.query,
         "dryRun": one.dry_run,

@@ -1,5 +1,6 @@
 """What an analytics export says of an experiment: events in, a summary out, in bounded memory."""
 
+from rampguard.core.analytics.cohorts import Cohorts, Followed
 from rampguard.core.analytics.growth import Growth
 from rampguard.core.analytics.record import (
     COOKIE,
@@ -20,10 +21,12 @@ __all__ = [
     "PAIR",
     "ArmCounts",
     "Asked",
+    "Cohorts",
     "Dashboard",
     "Event",
     "Experiment",
     "Fault",
+    "Followed",
     "Growth",
     "Place",
     "Refusal",

@@ -1,0 +1,270 @@
+"""Guardrails from analytics: when users are counted in an export, and what follows.
+
+before the start    no count yet, or an old one     -> the last day is counted
+in a soak           no count of it, or an old one   -> its users are counted
+counted             -> remembered; the guardrails judge by it, and by how far the export reaches
+not readable        -> tried again a minute later; what was counted before holds as long as it may
+
+All is counted anew each time: records may come late, twice and out of order.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from statistics import median_low
+
+from rampguard.core.ask import Ask, Guardrail
+from rampguard.core.baseline import WINDOW
+from rampguard.core.counting import bin_size
+from rampguard.core.durations import show_duration
+from rampguard.core.export import Bin, Outage, Recount, Recounted, Recounts
+from rampguard.core.model import Baseline, Because, Evidence, Observation, Reading, Soaking, State
+from rampguard.core.plan import Plan, soak_end
+from rampguard.core.reasons import Reason
+
+PACE = timedelta(minutes=5)  # from one count to the next
+PAUSE = timedelta(minutes=1)  # until what could not be read, or does not do, is tried again
+DELAYS = 9  # that are remembered
+OUTAGES = 50  # of a soak
+
+
+def events_of(ask: Ask) -> tuple[str, ...]:
+    """Return the events that guardrails count in the export, each once."""
+    return tuple(dict.fromkeys(one.event for one in ask.guardrails if one.event))
+
+
+def mark(ask: Ask) -> str:
+    """Return what the counts depend on, in few characters; "": nothing is counted."""
+    names = events_of(ask)
+    if not names or ask.analytics is None:
+        return ""
+    told = ask.analytics.source, ask.experiment, ask.arms, names
+    return sha256(repr(told).encode()).hexdigest()[:12]
+
+
+def take_in(plan: Plan, state: State, seen: Observation) -> State:
+    """Take in what was counted."""
+    state = _as_asked_now(plan, state)
+    known, told = state.recounts, seen.recounted
+    if known.asked is None or told is None or told.number != known.asked.number:
+        return state
+    if told.unread:
+        number = known.count + 1
+        again = replace(known.asked, number=number, at=seen.now + PAUSE)
+        known = replace(known, asked=again, count=number, unread=told.unread)
+    else:
+        delays = (*known.delays, *_delay(known.told, told))[-DELAYS:]
+        known = replace(known, asked=None, told=told, unread="", delays=delays)
+    return replace(state, recounts=known)
+
+
+def _as_asked_now(plan: Plan, state: State) -> State:
+    """Return the state without what was counted of other events, or by another export."""
+    now = mark(plan.ask)
+    if state.recounts.mark == now:
+        return state
+    return replace(state, recounts=Recounts(mark=now, count=state.recounts.count))
+
+
+def _delay(before: Recounted | None, told: Recounted) -> Iterator[timedelta]:
+    """Yield how old the end of the export had become, if it went on since."""
+    if before and before.reach and told.reach and told.reach > before.reach:
+        yield told.at - before.reach
+
+
+def asked_before_start(plan: Plan, state: State, now: datetime) -> State:
+    """Return the state with a count of the last day, if it is due."""
+    known = state.recounts
+    if not known.mark or known.asked is not None:
+        return state
+    told = known.told
+    if told is not None:
+        good = not any(_objections(plan, known, now))
+        if now - told.at < (PACE if good else PAUSE):
+            return state
+    # What was read stays of use as long as the origin does.
+    fresh = now - WINDOW
+    origin = told.origin if told is not None and told.origin > fresh - WINDOW else fresh
+    return _ask(state, now, since=fresh, origin=origin, size=WINDOW)
+
+
+def is_unknown(plan: Plan, state: State) -> bool:
+    """Say whether nothing was counted yet, and nothing is known against it."""
+    known = state.recounts
+    return bool(mark(plan.ask)) and known.told is None and not known.unread
+
+
+def missing(plan: Plan, state: State, now: datetime) -> tuple[Because, ...]:
+    """Return what deciding guardrails would miss in the export; empty: nothing that is known."""
+    if not any(one.event and not one.dry_run for one in plan.ask.guardrails):
+        return ()
+    source = plan.ask.analytics.source if plan.ask.analytics else ""
+    return tuple(
+        Because(Reason.SIGNALS_MISSING, f"{who}: {why} (export {source})")
+        for who, why in _objections(plan, state.recounts, now)
+    )
+
+
+def _objections(plan: Plan, known: Recounts, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield the guardrails that could not judge now, and why."""
+    told = known.told
+    for one in plan.ask.guardrails:
+        if not one.event or one.dry_run:
+            continue
+        if known.unread:
+            yield one.name, f"it cannot be read: {known.unread}"
+        elif told and (why := _thin(one, told) or _old(plan, known, now, told.since)):
+            yield one.name, why
+
+
+def _thin(guardrail: Guardrail, told: Recounted) -> str:
+    """Say that the last day has nothing to go by; empty: it has."""
+    day = total(bins_of(guardrail, told))
+    if not day.control + day.treatment:
+        return "it has no user who was newly exposed in the last 24h"
+    if not day.control_hits + day.treatment_hits:
+        return f'no user who was newly exposed in the last 24h has the event "{guardrail.event}"'
+    return ""
+
+
+def _old(plan: Plan, known: Recounts, at: datetime, since: datetime) -> str:
+    """Say that the export ends too early to judge by; empty: it does not."""
+    reach = known.told.reach if known.told else None
+    age, most = at - max(reach or since, since), allowed(plan, known)
+    if age <= most:
+        return ""
+    ends = f"it ends {reach:%Y-%m-%dT%H:%M:%SZ}" if reach else "it says nothing yet"
+    why = f"; it cannot be read: {known.unread}" if known.unread else ""
+    return f"{ends}, {show_duration(age)} ago; allowed are {show_duration(most)}{why}"
+
+
+def allowed(plan: Plan, known: Recounts) -> timedelta:
+    """Return how old the end of an export may be: maxBlind, or twice what is usual of it."""
+    usual = median_low(known.delays) if known.delays else timedelta(0)
+    return max(plan.ask.max_blind, 2 * usual)
+
+
+def baselines(plan: Plan, state: State) -> tuple[Baseline, ...]:
+    """Return what ran in the day before the start, of the guardrails that count in the export."""
+    told = state.recounts.told
+    if told is None:
+        return ()
+    return tuple(
+        _baseline(one, total(bins_of(one, told))) for one in plan.ask.guardrails if one.event
+    )
+
+
+def _baseline(guardrail: Guardrail, day: Bin) -> Baseline:
+    users, hits = day.control + day.treatment, day.control_hits + day.treatment_hits
+    rate = day.control_hits / day.control if day.control else hits / max(users, 1)
+    return Baseline(
+        guardrail=guardrail.name,
+        span=WINDOW,
+        hits=float(hits),
+        exposure=float(users),
+        rate=rate,
+        armed=users > 0,
+    )
+
+
+def asked_in_soak(plan: Plan, state: State, stage: Soaking, now: datetime) -> State:
+    """Return the state with a count of the users of a soak, if it is due."""
+    known, t0, size = state.recounts, stage.evidence.t0, bin_size(plan, stage.step, stage.evidence)
+    if not known.mark:
+        return state
+    if known.asked is not None and known.asked.since == t0:
+        return state
+    told = known.told
+    if told is not None and told.since == t0 and now - told.at < min(PACE, size):
+        return state
+    origin = told.origin if told is not None else (state.started_at or t0) - WINDOW
+    return _ask(state, now, since=t0, origin=origin, size=size)
+
+
+def _ask(
+    state: State, now: datetime, *, since: datetime, origin: datetime, size: timedelta
+) -> State:
+    known = state.recounts
+    number = known.count + 1
+    asked = Recount(number=number, origin=origin, since=since, until=now, at=now, size=size)
+    return replace(state, recounts=replace(known, asked=asked, count=number))
+
+
+def due(state: State, now: datetime) -> Recount | None:
+    """Return the count to make now, up to now; None: none is."""
+    asked = state.recounts.asked
+    if asked is None or asked.at > now:
+        return None
+    return replace(asked, until=now, outages=_outages(state, now))
+
+
+def _outages(state: State, now: datetime) -> tuple[Outage, ...]:
+    if not isinstance(state.stage, Soaking):
+        return ()
+    evidence = state.stage.evidence
+    lost = evidence.unproven_since
+    return evidence.outages if lost is None else (*evidence.outages, (lost, now))
+
+
+def with_outage(plan: Plan, evidence: Evidence, until: datetime) -> tuple[Outage, ...]:
+    """Return the outages of a soak with the one that is over; too many at its end become one."""
+    known, since = evidence.outages, evidence.unproven_since
+    if since is None or not events_of(plan.ask):
+        return known
+    if len(known) < OUTAGES:
+        return (*known, (since, until))
+    return (*known[:-1], (known[-1][0], until))
+
+
+def without(state: State) -> State:
+    """Return the state with nothing being counted."""
+    if state.recounts.asked is None:
+        return state
+    return replace(state, recounts=replace(state.recounts, asked=None))
+
+
+def unseen(plan: Plan, stage: Soaking, known: Recounts, at: datetime) -> str:
+    """Say why users of a soak cannot be judged at an instant; empty: they can, as far as known."""
+    t0 = stage.evidence.t0
+    if why := _old(plan, known, at, t0):
+        return why
+    told = counted(stage, known)
+    nothing = told is None or told.reach is None or told.reach <= t0
+    if nothing and at >= soak_end(plan, stage):
+        return "it holds nothing of this soak yet"
+    return ""
+
+
+def counted(stage: Soaking, known: Recounts) -> Recounted | None:
+    """Return what was counted of a soak; None: nothing was yet."""
+    told = known.told
+    return told if told is not None and told.since == stage.evidence.t0 else None
+
+
+def remarks(told: Recounted | None) -> tuple[str, ...]:
+    """Say what is to be known of a count beside its numbers."""
+    if told is None:
+        return ("the export was not read in this soak yet",)
+    until = f"{told.settled:%Y-%m-%dT%H:%M:%SZ}" if told.settled else "none yet"
+    sample = (f"a sample: 1 of {told.one_in} users",) if told.one_in > 1 else ()
+    return (f"users exposed until {until}", *sample)
+
+
+def readings(guardrail: Guardrail, told: Recounted | None) -> tuple[tuple[Reading, ...], ...]:
+    """Return users with the event, and all users, in the bins of a soak."""
+    many = bins_of(guardrail, told) if told else ()
+    return (
+        tuple(Reading(float(one.control_hits), float(one.treatment_hits)) for one in many),
+        tuple(Reading(float(one.control), float(one.treatment)) for one in many),
+    )
+
+
+def bins_of(guardrail: Guardrail, told: Recounted) -> tuple[Bin, ...]:
+    """Return the bins of the event of a guardrail."""
+    return dict(told.bins).get(guardrail.event or "", ())
+
+
+def total(many: tuple[Bin, ...]) -> Bin:
+    """Return all bins as one."""
+    return Bin(*map(sum, zip(*many, strict=True))) if many else Bin()
