@@ -510,7 +510,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Tallying:
-    """A count of users that is to be made now. soon: how long after it an event is an exposure's."""
+    """A count of users that is to be made now. soon: after an exposure, for its events."""
 
     ask: Ask
     soon: timedelta

@@ -110,7 +110,7 @@ class Guardrail(Wire):
     source: Literal["analytics"] | None = Field(
         None,
         alias="from",
-        description="RelativeDrop: counts users in the export of spec.analytics, in place of metric",
+        description="RelativeDrop: counts users in the export of spec.analytics, instead of metric",
     )
     event: Line | None = Field(
         None,

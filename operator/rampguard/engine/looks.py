@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rampguard.core.ask import Arms, Guardrail, GuardrailType, PromQL
@@ -34,16 +34,9 @@ from rampguard.engine.counters import (
 )
 from rampguard.ports import Refused, Unavailable, World
 
+NOTHING = Recounts()
 BEFORE = timedelta(hours=1)  # looked at before `for`, to date the start of a break
 Points = tuple[Point, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is remembered that a soak is judged by, beside its own counts."""
-
-    baselines: tuple[Baseline, ...] = ()
-    recounts: Recounts = field(default_factory=Recounts)
 
 
 async def take_looks(  # noqa: PLR0913 - a soak, what is known, and whom to ask
@@ -53,10 +46,11 @@ async def take_looks(  # noqa: PLR0913 - a soak, what is known, and whom to ask
     world: World,
     pods: Pods,
     *,
-    known: Known = Known(),
+    baselines: tuple[Baseline, ...] = (),
+    recounts: Recounts = NOTHING,
 ) -> tuple[Look, ...]:
     """Judge every guardrail at every instant; one that cannot see is NoData, and says why."""
-    looker = _Looker(plan, stage, known, world, pods)
+    looker = _Looker(plan, stage, baselines, recounts, world, pods)
     return tuple(await asyncio.gather(*map(looker.look, instants)))
 
 
@@ -66,13 +60,14 @@ class _Looker:
 
     plan: Plan
     stage: Soaking
-    known: Known
+    baselines: tuple[Baseline, ...]
+    recounts: Recounts
     world: World
     pods: Pods
 
     async def look(self, at: datetime) -> Look:
         measured = await self._measured(at)
-        judgements = judge(self.plan, self.stage, self.known.baselines, at, measured)
+        judgements = judge(self.plan, self.stage, self.baselines, at, measured)
         return Look(
             at=at,
             evidence=self._remembered(measured),
@@ -94,7 +89,7 @@ class _Looker:
             counted,
             points=told,
             unanswered=counted.unanswered or failed,
-            recounts=self.known.recounts,
+            recounts=self.recounts,
         )
 
     async def _counted(self, at: datetime) -> Measured:
@@ -104,7 +99,7 @@ class _Looker:
         try:
             counted, (silent, stale), recent = await asyncio.gather(
                 self._count(at),
-                silences(self.plan, self.known.baselines, at, self.world, self.pods),
+                silences(self.plan, self.baselines, at, self.world, self.pods),
                 self._recent(at),
             )
         except (Unavailable, Refused) as error:

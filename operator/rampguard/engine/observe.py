@@ -28,7 +28,7 @@ from rampguard.core.probe import Heard
 from rampguard.core.targets import cause
 from rampguard.engine.counters import Pods
 from rampguard.engine.covering import cover, with_owned
-from rampguard.engine.looks import Known, take_looks
+from rampguard.engine.looks import take_looks
 from rampguard.engine.preconditions import look
 from rampguard.engine.sight import Sight
 from rampguard.engine.signals import kills, signals
@@ -220,11 +220,16 @@ async def _looks(plan: Plan, state: State, stage: Soaking, sight: Sight, world: 
     instants = look_instants(plan, stage, state.findings, sight.seen.now)
     if not instants:
         return sight
-    known = Known(state.baselines, state.recounts)
     try:
         async with asyncio.timeout(LOOKING.total_seconds()):
             looks = await take_looks(
-                plan, stage, instants, world, _counting(state, sight), known=known
+                plan,
+                stage,
+                instants,
+                world,
+                _counting(state, sight),
+                baselines=state.baselines,
+                recounts=state.recounts,
             )
     except (Unavailable, Refused) as error:
         return replace(sight, seen=replace(sight.seen, look_failed=str(error)))

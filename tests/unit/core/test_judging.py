@@ -8,10 +8,10 @@ import pytest
 from exact import VECTORS
 from rampguard.core.ask import GuardrailType
 from rampguard.core.guardrails import worst
+from rampguard.core.harm import deciding
 from rampguard.core.judging import judge, of_families, silence
 from rampguard.core.model import Baseline, Evidence, Judgement, Measured, Phi, Reading, Verdict
 from rampguard.core.plan import Plan
-from rampguard.core.harm import deciding
 from rate_scenes import (
     ERRORS,
     ERRORS_BEFORE,

@@ -61,7 +61,7 @@ def unsaid(module: ModuleType) -> dict[str, object]:
 
 
 PROBED = {"Probe.users": 200, "Probe.rate": 20}
-EXPORTED = {"Analytics.after": 15 * MINUTE}
+EXPORTED = {"Analytics.after": 15 * MINUTE, "Recounted.one_in": 1}
 MODULES = [(ask, ASKED), (model, KNOWN), (probe, PROBED), (export, EXPORTED), (capture, {})]
 
 
