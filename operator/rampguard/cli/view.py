@@ -166,6 +166,8 @@ def _proof(record: Record, one: Target, now: datetime, symbols: Symbols) -> tupl
     fact = record.facts.get("PodsProven")
     since = age(fact.since, now) if fact and fact.status == "True" else ""
     whole = pods[0] == pods[1] and pods[0] > 0
+    if record.ended and not whole:
+        return f"runs {one.observed or 'nothing'}", Span(symbols.undecided, Tone.QUIET), ""
     mark = Span(symbols.fine, Tone.GOOD) if whole else moving
     return f"{one.pods} proven at {wanted or 'the value'}", mark, since
 

@@ -1,6 +1,7 @@
 """What people read: conditions, phase and summary, made anew from every decision."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -44,6 +45,7 @@ from rampguard.core.targets import show_entry
 from rampguard.core.view import SoakView, StatusView, TargetView
 
 SUMMARY = 120  # characters
+_PERCENT = re.compile(r"[0-9]{1,3}", re.ASCII)
 MOVING = {
     Phase.PENDING: Reason.PENDING,
     Phase.APPLYING: Reason.APPLYING,
@@ -83,7 +85,7 @@ def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, St
     view = StatusView(
         phase=phase,
         phase_since=_since(state),
-        progress=_progress(plan, state, phase),
+        progress=_progress(plan, state, seen, phase),
         pods=_pods(state, seen),
         findings=_findings(plan, state),
         summary=summary,
@@ -275,7 +277,9 @@ def _proof(plan: Plan, state: State, seen: Observation) -> Iterator[_Fact]:
         case RollingBack():
             yield _fails(kind, Reason.PODS_LAG, _leftovers(seen))
         case Ended(outcome=Outcome.ROLLED_BACK | Outcome.CONTESTED) if state.rollback:
-            text = f"no pod runs a value of the ramp; {proven_pods(seen)} run the original"
+            back = proven_pods(seen)
+            original = f"; {back} run the original" if back else ""
+            text = f"no pod runs a value of the ramp{original}"
             yield _holds(kind, Reason.ALL_PODS_PROVEN, text)
         case _:
             return
@@ -454,23 +458,30 @@ def _since(state: State) -> datetime | None:
     return max(opened) if opened and not isinstance(state.stage, Ended) else state.stage.since
 
 
-def _progress(plan: Plan, state: State, phase: Phase) -> str:
+def _progress(plan: Plan, state: State, seen: Observation, phase: Phase) -> str:
     origin, goal = plan.ask.origin, plan.ask.to
     match state.stage:
         case Pending():
-            return f"{origin}"
+            return _running(show_entry(w.entry) for w in _known(seen)) or f"{origin}"
         case Applying(step=step) | Soaking(step=step) if step < plan.last:
             return f"{origin} -> {plan.values[step]} of {goal}"
         case Applying() | Soaking():
             return f"{origin} -> {goal}"
         case RollingBack(from_step=step):
             return f"{plan.values[step]} -> {origin}"
+        case Ended(targets=targets, share=share) if phase is Phase.CONTESTED:
+            return f"{_running(one.runs for one in targets) or share} (wanted {goal})"
         case Ended(share=share):
             was = state.rollback is not None
-            word = "wanted" if phase is Phase.CONTESTED else "was"
-            return f"{share} ({word} {goal})" if was or share != goal else f"{share}"
+            return f"{share} (was {goal})" if was or share != goal else f"{share}"
         case other:
             assert_never(other)
+
+
+def _running(values: Iterable[str]) -> str:
+    """Return what the targets carry, where that is a number of each; empty: it is not."""
+    found = sorted(set(values))
+    return "/".join(found) if all(_PERCENT.fullmatch(one) for one in found) else ""
 
 
 def _pods(state: State, seen: Observation) -> str:

@@ -10,6 +10,16 @@ from rampguard.core.plan import Plan
 from rampguard.core.reasons import Reason
 from rampguard.core.targets import short
 
+# What says nothing of the pods: their signals are asked all the same, and told beside it.
+BESIDE = frozenset(
+    {
+        Reason.FROM_MISMATCH,
+        Reason.VALUE_NOT_DECLARED,
+        Reason.DECLARED_IN_GIT,
+        Reason.ANOTHER_RAMP_ACTIVE,
+        Reason.UNKNOWN_CHANNEL,
+    }
+)
 Rule = Callable[[Plan, Target, Workload], Because | None]
 
 
@@ -40,7 +50,9 @@ def _unmet(plan: Plan, seen: Observation, rules: tuple[Rule, ...]) -> Iterator[B
                 f"Deployment {plan.ask.ref.namespace}/{target.name} does not exist",
             )
             continue
-        yield from (b for rule in rules if (b := rule(plan, target, workload)) is not None)
+        known = workload.container is not None  # else nothing is known of its entry
+        asked = rules if known else (one for one in rules if one is not _entry)
+        yield from (b for rule in asked if (b := rule(plan, target, workload)) is not None)
 
 
 def _unknown_channels(plan: Plan, seen: Observation) -> Iterator[Because]:

@@ -82,7 +82,11 @@ def roll_back(
         blind_total=state.blind_total + _blind(stage, seen.now),
         soaked=_cut(state, seen.now),
     )
-    text = f"set {plan.ask.env} {plan.values[began.from_step]} -> {_way_back(state)}"
+    taken = restoration(plan, begun, seen, began)
+    theirs = {p.original.target for p in taken if p.standing in {Standing.TAKEN, Standing.GONE}}
+    ours = tuple(o for o in reversed(state.originals) if o.target not in theirs)
+    value = plan.values[began.from_step]
+    text = f"set {plan.ask.env} {value} -> {_way_back(ours)}" if ours else "nothing is written"
     told = because.reason is Reason.GUARDRAIL_BREACHED  # just before, by a note of its own
     started = note(
         Reason.ROLLBACK_STARTED,
@@ -102,9 +106,9 @@ def _followed(state: State, because: Because) -> str:
     return f"{show_seconds(broken[-1].after)} at {broken[-1].share}%"
 
 
-def _way_back(state: State) -> str:
+def _way_back(originals: Iterable[Original]) -> str:
     """Say which original goes where: "10 on worker, api"."""
-    found = _grouped((show(o.value), o.deployment) for o in reversed(state.originals))
+    found = _grouped((show(o.value), o.deployment) for o in originals)
     return ", ".join(f"{value} on {', '.join(names)}" for value, names in found)
 
 

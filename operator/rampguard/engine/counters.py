@@ -22,6 +22,7 @@ from rampguard.ports import World
 MEMORY = timedelta(hours=1)  # how far back the last value of a counter is looked for
 FRESH = 3  # scrapes that a sample may be old
 EXACT = 2.0**53  # up to it a float holds every whole number
+ARMS = 5  # that are named in place of one that is not there
 ENOUGH = 0.8  # of the ready pods that export: as many must be fresh
 
 
@@ -139,7 +140,11 @@ class Counters:
             return f"no series of a pod of the targets for {self.selector}"
         for arm in (arms.control, arms.treatment) if arms else ():
             if not any(one.labels.get(self._label) == arm for one in found):
-                return f'no series with {self._label}="{arm}" of a pod of the targets'
+                there = sorted(
+                    {told[:32] for one in found if (told := one.labels.get(self._label))}
+                )
+                known = f"; there are: {', '.join(there[:ARMS])}" if there else ""
+                return f'no series with {self._label}="{arm}" of a pod of the targets{known}'
         return self._twice(found)
 
     def _twice(self, found: Iterable[Sample]) -> str:

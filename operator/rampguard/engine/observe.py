@@ -23,7 +23,7 @@ from rampguard.core.model import (
     Workload,
 )
 from rampguard.core.plan import Plan, look_instants
-from rampguard.core.preflight import at_goal, preflight
+from rampguard.core.preflight import BESIDE, at_goal, preflight
 from rampguard.core.probe import Heard
 from rampguard.core.targets import cause
 from rampguard.engine.counters import Pods
@@ -172,14 +172,16 @@ async def _before_start(plan: Plan, sight: Sight, world: World) -> Sight:
 async def _ready(plan: Plan, sight: Sight, world: World) -> Sight:
     """Let the API server try the first write, and Prometheus show every signal."""
     seen = sight.seen
-    if preflight(plan, seen):
+    hindered = preflight(plan, seen)
+    if any(one.reason not in BESIDE for one in hindered):
         return sight
     sight = await with_owned(plan, sight, world, fresh=False)
-    dry = await asyncio.gather(*(_dry_run(plan, w, sight, world) for w in seen.workloads))
+    tried = () if hindered else seen.workloads
+    dry = await asyncio.gather(*(_dry_run(plan, w, sight, world) for w in tried))
     found = await signals(plan, world, sight.counted)
     told = replace(
         seen,
-        workloads=tuple(dry),
+        workloads=tuple(dry) or seen.workloads,
         signals=found.missing,
         baselines=found.baselines,
         exporters=found.exporters,

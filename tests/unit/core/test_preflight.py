@@ -158,6 +158,13 @@ def test_everything_that_is_wrong_is_told_at_once_in_the_order_of_the_targets() 
         assert [one.reason for one in unmet] == reasons
 
 
+def test_of_a_container_that_is_not_there_nothing_more_is_said() -> None:
+    """Its entry is not known: it is not "not declared"."""
+    absent = api(value=ABSENT, container=None)
+    (only,) = preflight(plan(), before(workloads=(absent, workload("worker", 10))))
+    assert only.reason is Reason.CONTAINER_NOT_FOUND
+
+
 def test_a_target_that_nobody_looked_at_is_a_bug() -> None:
     with pytest.raises(ValueError, match="shorter"):
         preflight(plan(), before(workloads=(api(),)))

@@ -93,7 +93,13 @@ def test_a_rollback_by_a_breach_leaves_its_reason_to_the_note_of_the_breach() ->
 def test_a_rollback_of_a_value_that_was_taken_tells_who_took_it() -> None:
     saw = seen(workload(), workload("worker", 33))
     (note,) = told(decide(plan(), state(applying()), saw), Reason.ROLLBACK_STARTED)
-    assert note.message.startswith("set ROLLOUT 50 -> 10 on worker, api: rampguard set ROLLOUT")
+    assert note.message.startswith("set ROLLOUT 50 -> 10 on api: rampguard set ROLLOUT")
+
+
+def test_a_rollback_where_every_value_was_taken_writes_nothing_and_says_so() -> None:
+    taken = seen(workload("api", 33), workload("worker", 33))
+    (note,) = told(decide(plan(), state(soaking()), taken), Reason.ROLLBACK_STARTED)
+    assert note.message.startswith("nothing is written: rampguard set ROLLOUT")
 
 
 def test_a_rollback_of_one_target_tells_its_value() -> None:
@@ -104,7 +110,9 @@ def test_a_rollback_of_one_target_tells_its_value() -> None:
 
 
 def test_a_rollback_from_a_step_tells_the_value_of_that_step() -> None:
-    (note,) = told(back(asked={"steps": (25,)}, stage=applying()), Reason.ROLLBACK_STARTED)
+    stepped = plan(steps=(25,), abort=Leave.ROLLBACK)
+    decision = decide(stepped, state(applying()), seen(*pair(25)))
+    (note,) = told(decision, Reason.ROLLBACK_STARTED)
     assert note.message.startswith("set ROLLOUT 25 -> 10 on worker, api")
 
 

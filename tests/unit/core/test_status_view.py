@@ -65,7 +65,11 @@ def ended(outcome: Outcome, share: int, **facts: object) -> State:
 
 # fmt: off
 PROGRESS: dict[str, tuple[StatusView, str]] = {
-    "nothing was done": (view(State()), "10"),
+    "nothing was done": (view(State(), seen(*pair(10))), "10"),
+    "something else runs": (view(State(), seen(*pair(11))), "11"),
+    "each runs another": (view(State(), seen(workload("api", 11), workload("worker", 9))), "11/9"),
+    "no number runs": (view(State(), seen(workload("api", "x"), workload("worker", 9))), "10"),
+    "nothing is known": (view(State(), seen(None, None)), "10"),
     "on the way to the goal": (view(state(applying())), "10 -> 50"),
     "at the goal": (view(state(soaking())), "10 -> 50"),
     "on the way to a step": (view(state(applying()), of=STEPPED), "10 -> 25 of 50"),
@@ -76,6 +80,10 @@ PROGRESS: dict[str, tuple[StatusView, str]] = {
     "completed": (view(ended(Outcome.COMPLETED, 50)), "50"),
     "rolled back": (view(ended(Outcome.ROLLED_BACK, 10, rollback=RECORD)), "10 (was 50)"),
     "contested": (view(ended(Outcome.CONTESTED, 10, rollback=RECORD)), "10 (wanted 50)"),
+    "contested by a value": (
+        view(state(replace(over(Outcome.CONTESTED), share=10, targets=(
+            Served(deployment="api", container="api", runs="33", proven=0, desired=5),)))),
+        "33 (wanted 50)"),
     "kept at a step": (view(ended(Outcome.ABORTED, 25)), "25 (was 50)"),
     "kept at a step of a ramp that goes down": (
         view(ended(Outcome.ABORTED, 25), of=plan(origin=50, to=10, steps=(25,))), "25 (was 10)"),

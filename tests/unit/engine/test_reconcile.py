@@ -71,6 +71,17 @@ async def walk(cluster: FakeCluster, world: World, phase: str) -> None:
     raise AssertionError(f"never {phase}: {status(cluster)}")
 
 
+async def test_missing_signals_are_told_beside_what_says_nothing_of_the_pods(cluster, world):
+    """One manifest may have two mistakes: nobody is to find the second after the first."""
+    cluster.patch(Resource.RAMPS, RAMP, {"spec": {"from": 7}})
+    world.metrics.answers.clear()
+    await reconcile(RAMP, world)
+    stalled = {one["type"]: one for one in status(cluster)["conditions"]}["Stalled"]["message"]
+    assert 'spec.from wants "7"; errors: the query gives no sample' in stalled
+    tried = [call for call in cluster.calls if call.verb == "apply"]
+    assert tried == []
+
+
 async def test_the_order_is_finalizer_stamp_status_value_event(cluster, world):
     rest = await reconcile(RAMP, world)
     assert writes(cluster) == [

@@ -192,7 +192,7 @@ async def test_a_ramp_that_compares_with_nothing_takes_no_baseline(world, metric
         ({"__name__": STARTS}, [("starts", "no series of a pod of the targets for starts_total")]),
         (
             {"__name__": STARTS, "variant": "list"},
-            [("starts", 'no series with variant="list" of a pod of the targets')],
+            [("starts", 'no series with variant="list" of a pod of the targets; there are: tree')],
         ),
         ({"__name__": ERRORS}, [("errors", "no series of a pod of the targets for errors_total")]),
         (

@@ -54,13 +54,15 @@ async def blindly(world: World, at: datetime) -> str:
     return str(blind.value)
 
 
-@pytest.mark.parametrize(("silent", "arm"), [("tree", "tree"), ("list", "list")])
-async def test_a_silent_arm_is_named_and_is_no_zero(world, clock, metrics, silent, arm):
+@pytest.mark.parametrize(
+    ("silent", "arm", "other"), [("tree", "tree", "list"), ("list", "list", "tree")]
+)
+async def test_a_silent_arm_is_named_and_is_no_zero(world, clock, metrics, silent, arm, other):
     serve(metrics, "api-1-a")
     metrics.hidden = lambda labels: labels["variant"] == silent
     clock.advance(MINUTE)
     assert await silence(world, clock.now()) == (
-        f'no series with variant="{arm}" of a pod of the targets'
+        f'no series with variant="{arm}" of a pod of the targets; there are: {other}'
     )
 
 
