@@ -26,10 +26,11 @@ from rampguard.api.members import lines
 from rampguard.api.record import read as entries
 from rampguard.cli.report import page
 from rampguard.cli.report.course import MOST, Course, course, numbers
-from rampguard.cli.report.facts import Known, Link, facts
+from rampguard.cli.report.facts import Known, facts
 from rampguard.cli.report.rebuilt import rebuilt
 from rampguard.cli.report.verb import form
 from rampguard.cli.text import safe
+from rampguard.core.links import Link
 from rampguard.core.replay import Record
 from reported import HARMFUL, HARMLESS, LOST, told, with_a_gap
 from scenes import HOUR, MINUTE, SECOND, T
