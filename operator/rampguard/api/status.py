@@ -195,32 +195,33 @@ def to_status(view: StatusView, state: State) -> Json:
     """Return the status of a ramp: readable fields, and the line that to_state reads.
 
     Where it would be more than the API server stores, the findings lose first their numbers, then
-    their evidence, and say so, and the timeline its older lines; in the end notices that wait are
-    given up. Without its memory a ramp could not even be rolled back.
+    their evidence, and say so, the timeline its older lines, and the links of the ramp go; in the
+    end notices that wait are given up. Without its memory a ramp could not even be rolled back.
     """
-    whole, *shorter = _shorter(state)
-    told = _status(view, whole)
+    whole, *shorter = _shorter(view, state)
+    told = _status(*whole)
     for one in shorter:
         if told is not None and len(orjson.dumps(told)) <= LARGEST:
             break
-        told = _status(view, one)
+        told = _status(*one)
     if told is None:
         raise ValueError(f"the memory of this ramp is longer than {LONGEST_MEMORY} characters")
     return told
 
 
-def _shorter(state: State) -> Iterator[State]:
-    """Yield a state, then what is left of it if need be."""
-    yield state
+def _shorter(view: StatusView, state: State) -> Iterator[tuple[StatusView, State]]:
+    """Yield what there is to tell, then what is left of it if need be."""
+    yield view, state
     short = tuple(replace(one, asked=(), vouched=0) for one in state.findings)
     bare = tuple(replace(one, details=(NO_ROOM,)) for one in short)
-    yield replace(state, findings=bare)
+    yield view, replace(state, findings=bare)
     mute = tuple(replace(one, details=(), asked=(), evidence=NO_ROOM) for one in short)
     quiet = replace(state, findings=mute, timeline=state.timeline[-FEW_LINES:])
-    yield quiet
+    unlinked = replace(view, links=())
+    yield unlinked, quiet
     if state.outbox:
         lost = f"{len(state.outbox)} notices {NO_ROOM}"
-        yield replace(quiet, outbox=(), unheard=(lost,))
+        yield unlinked, replace(quiet, outbox=(), unheard=(lost,))
 
 
 def _status(view: StatusView, state: State) -> Json | None:
