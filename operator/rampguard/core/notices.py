@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import accumulate
 
+from rampguard.core.capture import Capture
 from rampguard.core.durations import show_duration
 from rampguard.core.linking import broken_first
 from rampguard.core.model import (
@@ -228,15 +229,15 @@ def _decided(plan: Plan) -> Iterator[str]:
 
 
 def _noted(plan: Plan, state: State, kind: Kind, told: Note, found: dict[str, Finding]) -> _Fact:
-    if told.reason in OF_THE_CAPTURE:
-        return _captured(plan, state, told)
+    record = state.rollback
+    if told.reason in OF_THE_CAPTURE and record and record.capture:
+        return _captured(plan, record, record.capture, told)
     match kind:
         case Kind.FINDING_RECORDED if told.key in found:
             details = found[told.key].details
         case Kind.GUARDRAIL_BREACHED:
             details = tuple(line for one in found.values() for line in one.details)
-        case Kind.ROLLBACK_VERIFIED if state.rollback:
-            record = state.rollback
+        case Kind.ROLLBACK_VERIFIED if record:
             details = (f"because: {record.because.message}", _took(record), *_to_come(record))
         case _:
             details = ()
@@ -256,25 +257,21 @@ def _to_come(record: RollbackRecord) -> Iterator[str]:
         yield f"the sessions of affected users are captured after {at}; where is told then"
 
 
-def _captured(plan: Plan, state: State, told: Note) -> _Fact:
+def _captured(plan: Plan, record: RollbackRecord, capture: Capture, told: Note) -> _Fact:
     """Tell where the affected sessions are, or that they are nowhere."""
-    record = state.rollback
-    details: tuple[str, ...] = ()
-    if record and record.capture:
-        one, ref = record.capture, plan.ask.ref
-        fetch = f"to fetch: kubectl ramp capture {ref.name} -n {ref.namespace}"
-        span = f"{one.since:%Y-%m-%dT%H:%M:%SZ} to {one.until:%Y-%m-%dT%H:%M:%SZ}"
-        details = (
-            f"what users did who were exposed to treatment, {span}",
-            *((f"sha256: {one.sha256}", fetch) if one.url else ()),
-            f"of the rollback because: {record.because.message}",
-        )
+    ref = plan.ask.ref
+    span = f"{capture.since:%Y-%m-%dT%H:%M:%SZ} to {capture.until:%Y-%m-%dT%H:%M:%SZ}"
+    fetch = f"to fetch: kubectl ramp capture {ref.name} -n {ref.namespace}"
     return _Fact(
         kind=Kind.ROLLBACK_VERIFIED,
         key=told.key,
         about="capture",
         text=told.message,
-        details=details,
+        details=(
+            f"what users did who were exposed to treatment, {span}",
+            *((f"sha256: {capture.sha256}", fetch) if capture.url else ()),
+            f"of the rollback because: {record.because.message}",
+        ),
     )
 
 
