@@ -123,7 +123,7 @@ async def test_a_timeout_of_the_file_system_is_told_as_its_own(
     def late(*_: object, **__: object) -> None:
         raise TimeoutError("the store did not answer")
 
-    monkeypatch.setattr("rampguard.adapters.exports.url_to_fs", late)
+    monkeypatch.setattr("rampguard.adapters.exports.files.url_to_fs", late)
     with pytest.raises(Unavailable, match="TimeoutError: the store did not answer"):
         await said(tmp_path / "x")
 

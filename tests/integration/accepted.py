@@ -66,6 +66,7 @@ ERRORS = Guardrail(
     kill_switch=5.0,
 )
 ALL = (SHARE, P95, STARTS, ERRORS)
+BROWSER = {"from": "analytics", "event": "session_started"}
 NINE, FIFTEEN = (datetime(2026, 11, 23, hour, tzinfo=UTC) for hour in (9, 15))
 WINDOW = Window(not_before=NINE, not_after=FIFTEEN)
 TEST = SmokeTest(ramp="tree-10", max_age=336 * H, conclusive=True, evidence=None)
@@ -285,6 +286,23 @@ ROWS: dict[str, Row] = {
             "a part of the cohort": 'starts_total{source=~"new|first",tier="web"}',
         }.items()
     },
+    "users of the export": (
+        (
+            *only(2),
+            *(drop(f"guardrails.0.{name}") for name in ("metric", "oncePerUser")),
+            *(put(f"guardrails.0.{name}", told) for name, told in BROWSER.items()),
+        ),
+        judged_by(replace(STARTS, metric=None, event="session_started")),
+    ),
+    "users of the export, without metrics": (
+        (
+            *only(2),
+            drop("metrics"),
+            *(drop(f"guardrails.0.{name}") for name in ("metric", "oncePerUser")),
+            *(put(f"guardrails.0.{name}", told) for name, told in BROWSER.items()),
+        ),
+        {"metrics": None, **judged_by(replace(STARTS, metric=None, event="session_started"))},
+    ),
     "starts of everybody, where everybody is counted": (
         (
             *only(2),

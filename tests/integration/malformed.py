@@ -12,7 +12,18 @@ MANY = 20_000
 SHARE, P95, STARTS, ERRORS = (f"spec.guardrails[{at}]" for at in range(4))
 ONLY = "and no other field but dryRun"
 EXPOSURE = f"ExposureBalance takes tolerance, {ONLY}"
-DROP = f"RelativeDrop takes tolerance with metric, optionally oncePerUser, or with from: analytics and event, {ONLY}"
+TOGETHER = "from: analytics and event go together"
+INSTEAD = (
+    "event stands in place of metric, and counts each user once by itself: leave metric and"
+    " oncePerUser out"
+)
+EXPOSED = "event is what users do after their exposure, not the exposure itself"
+EXPORT = "from: analytics needs analytics: the export in which users are counted"
+BROWSER = {"from": "analytics", "event": "session_started"}
+BARE = tuple(drop(f"guardrails.2.{name}") for name in ("metric", "oncePerUser"))
+EVENT = tuple(put(f"guardrails.2.{name}", told) for name, told in BROWSER.items())
+OF_DROP = "tolerance with metric, optionally oncePerUser, or with from: analytics and event"
+DROP = f"RelativeDrop takes {OF_DROP}, {ONLY}"
 RATE = f"ErrorRate takes metric, requests and tolerance, optionally killSwitch, {ONLY}"
 THRESHOLD = f"Threshold takes query with max or min or both, optionally for, {ONLY}"
 ARMS = "arms and metrics are required with a guardrail of type ExposureBalance or RelativeDrop"
@@ -189,9 +200,6 @@ UNKNOWN = {
     "an unknown field of arms": strange("spec.arms.other", put("arms.other", "x")),
     "a URL in the metrics": strange("spec.metrics.url", put("metrics.url", "http://x")),
     "an unknown field of a guardrail": strange(f"{SHARE}.weight", put("guardrails.0.weight", 5)),
-    "a field of a guardrail of another issue": strange(
-        f"{STARTS}.event", put("guardrails.2.event", "session_started")
-    ),
     "an unknown field of gitops": strange("spec.gitops.handoff", put("gitops.handoff", "Done")),
     "a field that looks like a prototype": strange("spec.__proto__", put("__proto__", {})),
     "an empty field name": both("spec.", 'unknown field "spec."', "no such field", put("", 1)),
@@ -310,6 +318,49 @@ RULES = {
             ("a Threshold", P95, THRESHOLD, ("metric", "requests", *ONE_OWN)),
         )
         for name in strangers
+    },
+    "from without event": ruled(STARTS, TOGETHER, put("guardrails.2.from", "analytics")),
+    "an event from nowhere": ruled(STARTS, TOGETHER, *BARE, put("guardrails.2.event", "start")),
+    "an event beside a metric": ruled(STARTS, INSTEAD, *EVENT),
+    "an event beside oncePerUser": ruled(
+        STARTS, INSTEAD, *EVENT, *BARE, put("guardrails.2.oncePerUser", value=True)
+    ),
+    "an event that is the exposure": ruled(
+        STARTS, EXPOSED, *BARE, *EVENT, put("guardrails.2.event", "experiment_exposure")
+    ),
+    "an event without analytics": ruled("spec", EXPORT, *BARE, *EVENT, drop("analytics")),
+    "users from elsewhere": both(
+        f"{STARTS}.from",
+        f'{STARTS}.from: Unsupported value: "metrics"',
+        "should be 'analytics'",
+        *BARE,
+        *EVENT,
+        put("guardrails.2.from", "metrics"),
+    ),
+    "an empty event": both(
+        f"{STARTS}.event",
+        "at least 1 chars",
+        "at least 1 char",
+        *BARE,
+        *EVENT,
+        put("guardrails.2.event", ""),
+    ),
+    "an event that is too long": both(
+        f"{STARTS}.event",
+        "Too long",
+        "at most 128",
+        *BARE,
+        *EVENT,
+        put("guardrails.2.event", "a" * 129),
+    ),
+    **{
+        f"users of an export at {a}": ruled(
+            place, message, *(at(f"{place}.{name}", told) for name, told in BROWSER.items())
+        )
+        for a, place, message in (
+            ("an ExposureBalance", SHARE, EXPOSURE),
+            ("a Threshold", P95, THRESHOLD),
+        )
     },
     "a RelativeDrop without metric": ruled(STARTS, DROP, drop("guardrails.2.metric")),
     "a RelativeDrop without tolerance": ruled(STARTS, DROP, drop("guardrails.2.tolerance")),

@@ -23,7 +23,8 @@ TRIES = 5
 MERGE = "application/merge-patch+json"
 FIRST = "experiment, env, targets, from, to, steps, stepSoak and alpha are frozen"
 SECOND = "fromAbsent, arms, metrics and onUnattributable are frozen"
-GUARDRAILS = "names, types, queries, metrics, requests and oncePerUser of guardrails are frozen"
+GUARDRAILS = "names, types, queries, metrics, events, requests and oncePerUser of"
+
 REQUIRE = "window and require are frozen, but for require.override"
 EXTENDED = "soak can only be extended"
 FROZEN_ROWS: dict[str, tuple[str, Change]] = {
@@ -132,15 +133,34 @@ FREE_ROWS: dict[str, Change] = {
 }
 
 
+COUNTING = {"name": "users", "type": "RelativeDrop", "tolerance": 9}
+COUNTING |= {"from": "analytics", "event": "session_started"}
+EXPORT = "analytics.source is frozen, a guardrail counts in it"
+COUNTING_ROWS: dict[str, tuple[str, Change]] = {
+    "another export": (EXPORT, put("analytics.source", "other")),
+    "another event": (GUARDRAILS, put("guardrails.4.event", "other")),
+    "one event less": (GUARDRAILS, drop("guardrails.4")),
+    "a counter instead": (
+        GUARDRAILS,
+        put("guardrails.4", {n: v for n, v in COUNTING.items() if n not in {"from", "event"}}
+            | {"metric": VALID["spec"]["guardrails"][2]["metric"]}),
+    ),
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def path(server: ApiServer, namespace: str) -> str:
     """Return where two ramps stand: one that has started, and one that has not."""
     path = f"{RAMPS}/namespaces/{namespace}/experimentramps"
     for name in ("started", "waiting"):
         server.must("POST", path, copy.deepcopy(VALID) | {"metadata": {"name": name}})
-    # An ended one: an operator that runs here leaves it as it is.
+    counting = copy.deepcopy(VALID) | {"metadata": {"name": "counting"}}
+    counting["spec"]["guardrails"].append(COUNTING)
+    server.must("POST", path, counting)
+    # Ended ones: an operator that runs here leaves them as they are.
     status = {"status": SCENES["completed"]["status"]}
-    server.must("PATCH", f"{path}/started/status", status, content=MERGE)
+    for name in ("started", "counting"):
+        server.must("PATCH", f"{path}/{name}/status", status, content=MERGE)
     return path
 
 
@@ -162,6 +182,20 @@ def test_what_has_started_is_frozen_by_name(
     message, change = row
     said = update(server, f"{path}/started", change).message
     assert f"the ramp has started: {message}" in said
+
+
+@pytest.mark.parametrize("row", COUNTING_ROWS.values(), ids=COUNTING_ROWS)
+def test_what_a_guardrail_counts_in_an_export_is_frozen_by_name(
+    server: ApiServer, path: str, row: tuple[str, Change]
+) -> None:
+    message, change = row
+    said = update(server, f"{path}/counting", change).message
+    assert f"the ramp has started: {message}" in said
+
+
+def test_when_an_export_is_spot_checked_stays_free(server: ApiServer, path: str) -> None:
+    answer = update(server, f"{path}/counting", put("analytics.after", "1h"))
+    assert answer.accepted, answer.message
 
 
 @pytest.mark.parametrize("row", FROZEN_ROWS.values(), ids=FROZEN_ROWS)

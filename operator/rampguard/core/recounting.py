@@ -134,9 +134,14 @@ def _old(plan: Plan, known: Recounts, at: datetime, since: datetime) -> str:
     age, most = at - max(reach or since, since), allowed(plan, known)
     if age <= most:
         return ""
-    ends = f"it ends {reach:%Y-%m-%dT%H:%M:%SZ}" if reach else "it says nothing yet"
+    if known.told is None:
+        ends = "it was not read yet"
+    elif reach is None:
+        ends = "it holds no exposures, or no other events"
+    else:
+        ends = f"it ends {reach:%Y-%m-%dT%H:%M:%SZ}, {show_duration(at - reach)} ago"
     why = f"; it cannot be read: {known.unread}" if known.unread else ""
-    return f"{ends}, {show_duration(age)} ago; allowed are {show_duration(most)}{why}"
+    return f"{ends}; allowed are {show_duration(most)}{why}"
 
 
 def allowed(plan: Plan, known: Recounts) -> timedelta:

@@ -22,6 +22,7 @@ class Remark(StrEnum):
     """What a person should look at before the ramp."""
 
     BLOCKED = "Blocked"
+    UNTRIED = "NotTried"
     CANNOT_SEE = "CannotSee"
     CANNOT_CLEAR = "CannotClear"
     BROKE = "ReplayBroke"
@@ -63,6 +64,9 @@ def _of_start(plan: Plan, tried: Tried) -> Iterator[tuple[Remark, str]]:
     why = objection(plan, tried.guardrail, tried.baseline) if tried.baseline else ""
     if why and not tried.guardrail.dry_run:
         yield Remark.BLOCKED, f"the ramp would not start: {why}"
+    if tried.guardrail.event is not None:
+        told = "it counts in the analytics export, of which Prometheus knows nothing: not tried"
+        yield Remark.UNTRIED, told
 
 
 def _of_replays(tried: Tried) -> Iterator[tuple[Remark, str]]:

@@ -73,7 +73,7 @@ def tried(
         Tried(
             guardrail=one,
             promised=_promised(plan, one),
-            replays=len(replays) if applies(one, (plan.ask.origin,)) else 0,
+            replays=len(replays) if one.event is None and applies(one, (plan.ask.origin,)) else 0,
             broke=tuple((r.start, b) for r in replays for b in r.broke if b.guardrail == one.name),
             baseline=known.get(one.name),
             spreads=tuple(_spreads(plan, one, known.get(one.name), counts)),

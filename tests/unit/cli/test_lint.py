@@ -77,7 +77,7 @@ MISTAKES: dict[str, tuple[object, str]] = {
     ),
     "a drop with a killSwitch": (
         watched(STARTS | {"killSwitch": 5}, metrics=COHORT),
-        "RelativeDrop takes tolerance with metric, optionally oncePerUser, or with from: analytics and event",
+        "RelativeDrop takes tolerance with metric, optionally oncePerUser, or with from:",
     ),
     "a drop of everything": (
         watched(STARTS | {"tolerance": 100}, metrics=COHORT),

@@ -184,3 +184,12 @@ def test_effects_have_words(told, words):
 def test_the_same_past_gives_the_same():
     assert found_in.__wrapped__() == CALM
     assert past(days=2).end - BEGIN == timedelta(days=2)
+
+
+def test_a_guardrail_that_counts_in_an_export_is_not_tried_and_that_is_told():
+    users = replace(RULES[1], name="users", metric=None, event="session_started")
+    share, other = (one for one in found_in(our=plan(guardrails=(RULES[0], users))).tried)
+    assert (share.replays > 0, other.replays, other.broke) == (True, 0, ())
+    assert (other.baseline, other.spreads, other.outlooks) == (None, (), ())
+    warnings = found_in(our=plan(guardrails=(RULES[0], users))).warnings
+    assert [(one.guardrail, one.remark) for one in warnings] == [("users", Remark.UNTRIED)]

@@ -17,7 +17,7 @@ ROWS = 12  # of the table beside a picture
 PARTS = {"history": "against the time before", "concurrent": "between the arms", "drop": ""}
 TITLES = {
     GuardrailType.EXPOSURE_BALANCE: "share of new assignments that went to treatment",
-    GuardrailType.RELATIVE_DROP: "starts per assignment, treatment over control",
+    GuardrailType.RELATIVE_DROP: "starts per new user, treatment over control",
     GuardrailType.ERROR_RATE: "errors per request, as a ratio",
     GuardrailType.THRESHOLD: "the sample of its query",
 }

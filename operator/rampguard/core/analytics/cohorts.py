@@ -12,7 +12,7 @@ from hashlib import blake2b
 from rampguard.core.analytics.record import COOKIE, EXPOSURE, Event
 from rampguard.core.export import Bin, Recount
 
-MOST = 2**19  # entries: users with an exposure, and users with an event; some 100 bytes each
+MOST = 2**18  # entries: users with an exposure, and users with an event; some 200 bytes each
 BINS = 288  # of a soak; in one that is held for very long the last goes on
 OFTEN = 16  # times that a user had an event which are remembered
 UNIT = timedelta(milliseconds=1)
