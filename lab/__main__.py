@@ -144,6 +144,8 @@ def _run(made: Images) -> None:
         workloads.prometheus(made)
     with step("example application"):
         workloads.example(made)
+    with step("somebody to tell"):
+        workloads.people(made)
     with step("operator"):
         workloads.operator(made)
 

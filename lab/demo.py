@@ -6,11 +6,12 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lab.__main__ import up
@@ -23,6 +24,8 @@ KNOBS = f"http://127.0.0.1:{PORTS['traffic knobs'][0]}/knobs"
 CALM = {"rps": 100, "arm_imbalance": 0}  # enough users for a verdict in two minutes
 HARM = {"arm_imbalance": 0.3}  # of the new users in treatment, who land in control
 LIMIT = 600  # seconds for one ramp
+LAST = 30  # seconds that the last notice may take
+RECEIVER = "/api/v1/namespaces/people/services/receiver:8080/proxy/"
 COMMAND = str(ROOT / ".venv" / "bin" / "kubectl-ramp")
 
 
@@ -35,6 +38,11 @@ class Act:
     phase: str
     value: int
     harm: bool = False
+
+    @property
+    def told(self) -> str:
+        """Return the notice that ends it."""
+        return "RollbackVerified" if self.harm else "RampSucceeded"
 
 
 ACTS = (
@@ -61,6 +69,30 @@ class Played:
         return self.phase == self.act.phase and values == {str(self.act.value)}
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One notice as it arrived. at: in seconds, as of time.time()."""
+
+    at: float
+    title: str
+    message: str
+
+    @property
+    def kind(self) -> str:
+        """Return what it is about."""
+        return self.title.partition(": ")[0]
+
+    @property
+    def ramp(self) -> str:
+        """Return the name of the ramp."""
+        return self.title.partition("/")[2].partition(",")[0]
+
+    @property
+    def sentence(self) -> str:
+        """Return what it says first."""
+        return self.message.partition("\n")[0]
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--keep-lab", is_flag=True, help="The lab is up: do not look after it.")
 def main(*, keep_lab: bool) -> None:
@@ -70,10 +102,14 @@ def main(*, keep_lab: bool) -> None:
         up.callback()
     with step("the stage: no ramp, no harm, the variable at 0"):
         clear()
+    since = time.time()
     played = [play(act) for act in ACTS]
     turn(CALM)
+    _until(lambda: not untold(ACTS, heard(since)), LAST)
+    notices = heard(since)
+    tell(notices, since)
     sum_up(played, time.monotonic() - began)
-    sys.exit(0 if all(one.as_it_should for one in played) else 1)
+    sys.exit(0 if all(one.as_it_should for one in played) and not untold(ACTS, notices) else 1)
 
 
 def clear() -> None:
@@ -126,6 +162,32 @@ def pods() -> dict[str, str]:
     return {p["metadata"]["name"]: _rollout(p["metadata"]["name"]) for p in serving}
 
 
+def heard(since: float) -> list[Heard]:
+    """Return the notices that arrived since an instant, oldest first."""
+    told = json.loads(kubectl("get", "--raw", RECEIVER) or "[]")
+    return [Heard(n["at"], n["title"], n["message"]) for n in told if n["at"] >= since]
+
+
+def untold(acts: Iterable[Act], notices: Iterable[Heard]) -> list[str]:
+    """Return the ramps of whose end nobody was told."""
+    ends = {(one.ramp, one.kind) for one in notices}
+    names = ((f"skill-tree-layout-{act.name}", act.told) for act in acts)
+    return [name for name, kind in names if (name, kind) not in ends]
+
+
+def tell(notices: list[Heard], since: float) -> None:
+    """Print who was told what, and when."""
+    table = Table(title="\nWhat #calc-design was told", title_justify="left", box=None)
+    for column in ("after", "notice", "ramp", "it says"):
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    for one in notices:
+        cells = (f"{one.at - since:.0f} s", one.kind, one.ramp, one.sentence)
+        table.add_row(*map(escape, cells))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    for name in untold(ACTS, notices):
+        say(f"  NO  nobody was told how {name} ended")
+
+
 def turn(knobs: Mapping[str, float]) -> None:
     """Turn the knobs of the traffic."""
     body = json.dumps(knobs).encode()
@@ -175,8 +237,8 @@ def _do_harm(name: str) -> None:
     turn(HARM)
 
 
-def _until(true: Callable[[], bool]) -> None:
-    for _ in range(LIMIT):
+def _until(true: Callable[[], bool], limit: int = LIMIT) -> None:
+    for _ in range(limit):
         if true():
             return
         time.sleep(1)  # noqa: TID251 - another process

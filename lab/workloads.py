@@ -1,6 +1,7 @@
 """What runs in the lab's cluster: Prometheus, the example application, the operator."""
 
 import hashlib
+from pathlib import Path
 
 import yaml
 
@@ -22,16 +23,15 @@ _MAKE_EXPORTS = (
 
 def prometheus(images: Images) -> None:
     """Let Prometheus scrape."""
-    told = (HERE / "cluster" / "prometheus.yaml").read_text()
-    script = (HERE / "cluster" / "discovery.py").read_text().splitlines()
-    for word, meant in (
-        ("PROMETHEUS_IMAGE", images.prometheus),
-        ("PYTHON_IMAGE", images.python),
-        ("DISCOVERY", "\n    ".join(script)),
-    ):
-        told = told.replace(word, meant)
-    _apply("monitoring", told)
+    told = _with_script("prometheus.yaml", "discovery.py", images)
+    _apply("monitoring", told.replace("PROMETHEUS_IMAGE", images.prometheus))
     _rolled_out("monitoring", "prometheus")
+
+
+def people(images: Images) -> None:
+    """Let somebody hear of ramps."""
+    _apply("people", _with_script("people.yaml", "receiver.py", images))
+    _rolled_out("people", "receiver")
 
 
 def example(images: Images) -> None:
@@ -45,9 +45,13 @@ def example(images: Images) -> None:
 
 
 def operator(images: Images) -> None:
-    """Install the operator by its chart, with a folder of the node for its records."""
+    """Install the operator by its chart, with a folder of the node for its records.
+
+    Its channel leads to the receiver of people().
+    """
     run("docker", "exec", NODE, "mkdir", "-p", RECORDS, log="records")
-    told = (HERE / "cluster" / "records.yaml").read_text()
+    parts = ("records.yaml", "channels.yaml")
+    told = "---\n".join((HERE / "cluster" / part).read_text() for part in parts)
     told = told.replace("RECORDS_FOLDER", RECORDS).replace("NODE_NAME", NODE)
     _apply("rampguard-system", told)
     repository, _, tag = images.operator.partition(":")
@@ -62,11 +66,18 @@ def _helm(repository: str, tag: str) -> None:
     run(
         *("helm", "upgrade", "--install", "rampguard", ROOT / "charts" / "rampguard"),
         *("--kube-context", CONTEXT, "--namespace", "rampguard-system", "--create-namespace"),
-        *("--values", HERE / "operator-values.yaml", "--set", f"image.repository={repository}"),
-        *("--set", f"image.tag={tag}", "--set", "records.existingClaim=records"),
-        *("--wait", "--timeout", "180s"),
+        *("--values", HERE / "operator-values.yaml", "--values", HERE / "notices-values.yaml"),
+        *("--set", f"image.repository={repository}", "--set", f"image.tag={tag}"),
+        *("--set", "records.existingClaim=records", "--wait", "--timeout", "180s"),
         log="helm",
     )
+
+
+def _with_script(manifests: str, script: str, images: Images) -> str:
+    """Return manifests with the image of Python, and a script of the lab in a ConfigMap."""
+    lines = (HERE / "cluster" / script).read_text().splitlines()
+    told = (HERE / "cluster" / manifests).read_text().replace("PYTHON_IMAGE", images.python)
+    return told.replace(Path(script).stem.upper(), "\n    ".join(lines))
 
 
 def _apply(namespace: str, manifests: str) -> None:

@@ -37,6 +37,10 @@ from scenes import (
 )
 
 Json = dict[str, Any]
+LINKS = (
+    ("prometheus", "https://prom.example/graph?q={query}&range={range}"),
+    ("thread", "https://chat.example/{experiment}"),
+)
 MANIFEST: Json = {
     "apiVersion": "rampguard.dev/v1alpha1",
     "kind": "ExperimentRamp",
@@ -103,7 +107,7 @@ def ramp_after(
             ramp["metadata"]["generation"] += 1
             continue
         plan = plan_of(ramp)
-        observation = told(now) if callable(told) else told
+        observation = replace(told(now) if callable(told) else told, link_templates=LINKS)
         decision = decide(plan, now, observation)
         now, view = render(plan, observation, decision)
         ramp["status"] = to_status(view, now)

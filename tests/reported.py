@@ -39,6 +39,11 @@ SPEC = {
     "findings": ["10m", "20m", "40m"],
 }
 LOST = 6  # records
+LINKS = (
+    ("prometheus", "https://prom.example/graph?q={query}&range={range}&end={end}"),
+    ("dashboard", "https://grafana.example/d/ramps?from={start_ms}&to={end_ms}"),
+    ("thread", "https://chat.example/{experiment}"),
+)
 
 
 def opens(scene: Scene) -> None:
@@ -83,7 +88,8 @@ async def told(story: Story, blind: tuple[timedelta, ...] = ()) -> tuple[list[Re
     blind: since and until when Prometheus is away, counted from the first record.
     """
     process, kept = Process(begin(story)), Kept()
-    process.world = replace(process.world, recorder=kept)
+    rules = replace(process.world.rules, links=LINKS)
+    process.world = replace(process.world, recorder=kept, rules=rules)
     scene = process.tale.scene
     began = scene.now
     async for _ in walk(process):

@@ -21,6 +21,7 @@ from rampguard.core.analytics import Followed, Summary
 from rampguard.core.ask import Ask, PromQL, Ref
 from rampguard.core.capture import Capture, Captured
 from rampguard.core.export import Analysed, Inquiry, Recount, Recounted
+from rampguard.core.links import Templates
 from rampguard.core.model import Sample, Series
 from rampguard.core.outbox import Delivery, Notice
 from rampguard.core.plan import Tempo
@@ -536,6 +537,7 @@ class Rules:
     pass_deadline: timedelta = timedelta(seconds=45)
     namespace_label: str = "namespace"
     pod_label: str = "pod"
+    links: Templates = ()  # of the configuration, for the status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -545,7 +547,8 @@ class World:
     By ramp uid: refusals, of the last pass; deliveries, which no status remembers yet; heard, the
     latest answers to the probe; analysed, what an export said last; recounted, what was counted in
     it last; captured, what came of the latest capture. By ramp: posts, errands, lookups, tallying
-    and seizing, which the last pass found due and a status remembers.
+    and seizing, which the last pass found due and a status remembers. unlinked: templates of links
+    that a log line told to give none.
     """
 
     cluster: Cluster
@@ -569,3 +572,4 @@ class World:
     tallying: dict[Ref, Tallying | None] = field(default_factory=dict)
     captured: dict[str, Captured] = field(default_factory=dict)
     seizing: dict[Ref, Seizing | None] = field(default_factory=dict)
+    unlinked: set[str] = field(default_factory=set)

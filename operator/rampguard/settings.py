@@ -23,10 +23,11 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from rampguard.adapters.checks import Check
-from rampguard.adapters.notices import FIELDS, Channel, Grafana
+from rampguard.adapters.notices import Channel, Grafana
 from rampguard.adapters.probe import WayIn
 from rampguard.adapters.prometheus import Source
 from rampguard.core.durations import show_duration
+from rampguard.core.links import FIELDS, Templates, is_web
 from rampguard.core.plan import Tempo
 
 # Variables of the environment that win over the file, and the field that each sets.
@@ -90,7 +91,9 @@ def _location(value: str) -> str:
 def _link(value: str) -> str:
     """Understand an address with fields in braces."""
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "{" in parts.netloc:
+    if "@" in parts.netloc:
+        raise ValueError("no user in a link; whoever may read a ramp sees it")
+    if "{" in parts.netloc or not is_web(re.sub(r"\{[^}]*\}", "", value)):
         raise ValueError("a link such as https://grafana.example/d/x?from={start_ms} is expected")
     unknown = set(re.findall(r"\{([^}]*)\}", value)) - FIELDS
     if unknown:
@@ -219,6 +222,11 @@ class Notices(_Model):
     def as_channels(self) -> dict[str, Channel]:
         """Return what the adapter takes."""
         return {name: Channel(one.url_file) for name, one in self.channels.items()}
+
+    @property
+    def as_links(self) -> Templates:
+        """Return the templates of links, by name, in order."""
+        return tuple(self.links.items())
 
 
 class Settings(_Model):

@@ -53,6 +53,7 @@ async def wire(settings: Settings, environment: Mapping[str, str]) -> AsyncItera
         tempo=settings.tempo,
         namespace_label=settings.namespace_label,
         pod_label=settings.pod_label,
+        links=settings.notices.as_links,
     )
     recorder = _recorder(settings, telemetry)
     notifier = _notifier(settings, telemetry)
@@ -100,7 +101,7 @@ def _notifier(settings: Settings, telemetry: RealTelemetry) -> ChannelNotifier:
         told.as_channels,
         grafana=told.grafana.as_grafana() if told.grafana else None,
         templates=told.templates,
-        link_templates=told.links,
+        link_templates=told.as_links,
         log=telemetry.log,
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def notifier(web, mail, lines, tmp_path) -> Iterator[ChannelNotifier]:
         {name: Channel(tmp_path / name) for name in (*urls, "missing")},
         grafana=Grafana(url=f"http://{web.url}", token_file=tmp_path / "token", dashboard="d1"),
         templates=tmp_path / "templates",
-        link_templates=LINKS,
+        link_templates=tuple(LINKS.items()),
         log=lambda level, message, **facts: lines.append((message, facts)),
     )
     yield made
@@ -124,10 +125,10 @@ async def test_a_webhook_gets_the_facts_the_links_and_the_key_as_text(notifier, 
         "experiment  tree layout\n"
         "change      ROLLOUT 10 -> 50\n"
         "owner       @mia\n"
-        "prometheus (share): https://prom.example/graph?g0.expr=sum%28x%7Ba%3D%22b%22%7D%29"
-        "&g0.range_input=3600s&g0.end_input=2026-11-23%2012%3A00%3A00\n"
         "dashboard: https://grafana.example/d/x?var-ns=app&from=1795431600000&to=1795435200000\n"
         "thread: https://chat.example/tree%20layout\n"
+        "prometheus (share): https://prom.example/graph?g0.expr=sum%28x%7Ba%3D%22b%22%7D%29"
+        "&g0.range_input=3600s&g0.end_input=2026-11-23%2012%3A00%3A00\n"
         "\n"
         "2026-11-23T12:00:00Z, key 0b1f/GuardrailBreached/share/1"
         " (what comes twice under one key is one notice)"
@@ -166,6 +167,12 @@ async def test_grafana_gets_an_annotation_at_the_instant_with_the_key_as_tag(not
         "text": NOTICE.text,
         "dashboardUID": "d1",
     }
+
+
+async def test_a_notice_of_a_part_says_so_in_its_title(notifier, web) -> None:
+    capture = replace(NOTICE, kind=Kind.ROLLBACK_VERIFIED, about="capture")
+    await notifier.deliver("team", RAMP, UID, capture)
+    assert web.taken[0]["title"] == "RollbackVerified, capture: app/tree-50, ROLLOUT 10 -> 50"
 
 
 async def test_the_same_notice_twice_is_the_same_text(notifier, web) -> None:

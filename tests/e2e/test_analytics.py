@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from e2e.collector import collected
 from e2e.operators import Operator
 from e2e.stage import Stage, pause, until
+from receivers import HttpReceiver, http_receiver
 
 
 def verified(stage: Stage) -> tuple[str, str]:
@@ -44,15 +46,30 @@ def test_an_export_is_read_in_the_soak_and_at_a_finding(stage: Stage, tmp_path: 
 
 
 @pytest.mark.timeout(1200)
-def test_what_treated_users_did_is_captured_after_a_rollback(stage: Stage, tmp_path: Path) -> None:
+@pytest.fixture
+def team() -> Iterator[HttpReceiver]:
+    with http_receiver() as told:
+        yield told
+
+
+def test_what_treated_users_did_is_captured_after_a_rollback_and_told(
+    stage: Stage, tmp_path: Path, team: HttpReceiver
+) -> None:
     folder, kept = tmp_path / "exports", tmp_path / "captures"
     folder.mkdir()
     settings = {
         "exports": {"events": {"url": f"{folder}/events-*.jsonl"}},
         "captures": {"url": str(kept)},
+        "notices": {"channels": {"team": {"urlFile": str(tmp_path / "team")}}},
     }
+    (tmp_path / "team").write_text(f"json://{team.url}/hook")
     with Operator(stage.namespace, tmp_path, **settings), collected(stage, folder):
-        stage.apply(analytics={"source": "events"}, soak="30m", findings=["30m"])
+        stage.apply(
+            analytics={"source": "events"},
+            soak="30m",
+            findings=["30m"],
+            notify=[{"channel": "team", "events": ["RollbackVerified"]}],
+        )
         stage.reaches("Soaking")
         pause(20)
         stage.ask("abort", "Rollback")
@@ -62,8 +79,12 @@ def test_what_treated_users_did_is_captured_after_a_rollback(stage: Stage, tmp_p
         told = until(
             lambda: stage.status()["rollback"]["capture"].get("url"), 420, "it is captured", 5
         )
+        first, second = until(lambda: team.taken[1:] and team.taken, 60, "the team was told twice")
     capture = stage.status()["rollback"]["capture"]
     raw = Path(told.removeprefix("file://")).read_bytes()
+    assert first["title"].startswith("RollbackVerified: ")
+    assert second["title"].startswith("RollbackVerified, capture: ")
+    assert told in second["message"]
     assert hashlib.sha256(raw).hexdigest() == capture["sha256"]
     lines = [json.loads(line) for line in gzip.decompress(raw).splitlines()]
     assert len(lines) == capture["records"] > 100

@@ -111,6 +111,7 @@ def test_every_notice_arrives_though_a_channel_fails_and_the_operator_dies(
         told.mail.refuses = False
 
         stage.reaches("Completed", limit=240)
+        assert stage.status()["links"][0]["url"].startswith("https://prom.example/graph?g0.expr=")
         until(lambda: told.team_got() >= ALL, 60, f"the team heard all: {told.team_got()}")
         until(lambda: told.mail_got() >= ALL, 300, f"mail heard all: {told.mail_got()}")
         print(*told.log(began), sep="\n")

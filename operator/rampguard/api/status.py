@@ -17,6 +17,9 @@ from rampguard.core.ask import Ask
 from rampguard.core.capture import Capture
 from rampguard.core.durations import show_duration
 from rampguard.core.findings import MOST, MOST_LINES, kept
+from rampguard.core.links import LONGEST as LONGEST_LINK
+from rampguard.core.links import MOST as MOST_LINKS
+from rampguard.core.links import Link
 from rampguard.core.model import Ended, Judgement, Line, Original, State
 from rampguard.core.parts import part_text
 from rampguard.core.preconditions import VOUCHED
@@ -115,6 +118,16 @@ class GateStatus(Wire):
     why: Text
 
 
+class LinkStatus(Wire):
+    """An address of the operator's configuration, filled in; http or https."""
+
+    name: Text
+    url: Annotated[str, StringConstraints(max_length=LONGEST_LINK)]
+
+
+Links = Annotated[list[LinkStatus], Field(max_length=MOST_LINKS)]
+
+
 class CaptureStatus(Wire):
     """The records of users who were exposed to treatment; url absent: not captured."""
 
@@ -125,6 +138,7 @@ class CaptureStatus(Wire):
     users: int | None = None
     sha256: Word | None = None
     why: Text | None = None
+    given_up: bool | None = None
 
 
 class RollbackStatus(Wire):
@@ -136,6 +150,7 @@ class RollbackStatus(Wire):
     proven_at: Instant | None = None
     finding: Word | None = None
     capture: CaptureStatus | None = None
+    links: Links | None = None
 
 
 class Status(Wire):
@@ -168,6 +183,7 @@ class Status(Wire):
     soak: SoakStatus | None = None
     targets: Annotated[list[TargetStatus], Field(max_length=10)] | None = None
     rollback: RollbackStatus | None = None
+    links: Links | None = None
     blind: Word | None = None
     mixed_exposure: Word | None = None
     vouched: Annotated[list[Text], Field(max_length=VOUCHED)] | None = None
@@ -179,32 +195,33 @@ def to_status(view: StatusView, state: State) -> Json:
     """Return the status of a ramp: readable fields, and the line that to_state reads.
 
     Where it would be more than the API server stores, the findings lose first their numbers, then
-    their evidence, and say so, and the timeline its older lines; in the end notices that wait are
-    given up. Without its memory a ramp could not even be rolled back.
+    their evidence, and say so, the timeline its older lines, and the links of the ramp go; in the
+    end notices that wait are given up. Without its memory a ramp could not even be rolled back.
     """
-    whole, *shorter = _shorter(state)
-    told = _status(view, whole)
+    whole, *shorter = _shorter(view, state)
+    told = _status(*whole)
     for one in shorter:
         if told is not None and len(orjson.dumps(told)) <= LARGEST:
             break
-        told = _status(view, one)
+        told = _status(*one)
     if told is None:
         raise ValueError(f"the memory of this ramp is longer than {LONGEST_MEMORY} characters")
     return told
 
 
-def _shorter(state: State) -> Iterator[State]:
-    """Yield a state, then what is left of it if need be."""
-    yield state
+def _shorter(view: StatusView, state: State) -> Iterator[tuple[StatusView, State]]:
+    """Yield what there is to tell, then what is left of it if need be."""
+    yield view, state
     short = tuple(replace(one, asked=(), vouched=0) for one in state.findings)
     bare = tuple(replace(one, details=(NO_ROOM,)) for one in short)
-    yield replace(state, findings=bare)
+    yield view, replace(state, findings=bare)
     mute = tuple(replace(one, details=(), asked=(), evidence=NO_ROOM) for one in short)
     quiet = replace(state, findings=mute, timeline=state.timeline[-FEW_LINES:])
-    yield quiet
+    unlinked = replace(view, links=())
+    yield unlinked, quiet
     if state.outbox:
         lost = f"{len(state.outbox)} notices {NO_ROOM}"
-        yield replace(quiet, outbox=(), unheard=(lost,))
+        yield unlinked, replace(quiet, outbox=(), unheard=(lost,))
 
 
 def _status(view: StatusView, state: State) -> Json | None:
@@ -248,7 +265,9 @@ def _status(view: StatusView, state: State) -> Json | None:
             proven_at=_at(rollback.proven_at),
             finding=rollback.finding or None,
             capture=_capture(rollback.capture),
+            links=_links(rollback.links),
         ),
+        links=_links(view.links),
         blind=show_duration(_whole(view.blind)) if view.blind else None,
         mixed_exposure=None if state.mixed is None else show_duration(_whole(state.mixed)),
         vouched=_vouched(state.vouched),
@@ -393,7 +412,12 @@ def _capture(one: Capture | None) -> CaptureStatus | None:
         users=one.users if one.url else None,
         sha256=one.sha256 or None,
         why=_cut(one.why) or None,
+        given_up=(one.at is None) or None,
     )
+
+
+def _links(links: Iterable[Link]) -> list[LinkStatus] | None:
+    return [LinkStatus(name=_cut(one.name), url=printable(one.url)) for one in links] or None
 
 
 def _details(lines: Iterable[str]) -> list[str] | None:

@@ -8,9 +8,11 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from rampguard.api.raw import Json, number, part, text
+from rampguard.cli.captured import command, why_none
 from rampguard.cli.commands import print_facts
 from rampguard.cli.exits import Exit, Told
 from rampguard.cli.kubectl import Kubectl
+from rampguard.cli.record import read
 from rampguard.cli.recorded import opened
 from rampguard.cli.screen import Screen
 from rampguard.cli.text import Span, Tone, line, safe
@@ -22,7 +24,7 @@ def capture(kubectl: Kubectl, screen: Screen, name: str, *, to: str, form: str) 
     told = part(ramp, "status", "rollback", "capture")
     url = text(told.get("url"))
     if not url:
-        raise Told(_none(ramp, told, name), Exit.REFUSED)
+        raise Told(f"{safe(name)}: {why_none(read(ramp))}", Exit.REFUSED)
     if to:
         _fetch(kubectl, told, to)
         if to == "-":
@@ -38,16 +40,10 @@ def capture(kubectl: Kubectl, screen: Screen, name: str, *, to: str, form: str) 
             line(f"            {window}"),
             line(f"Where       {safe(url)}"),
             line(f"sha256      {safe(told.get('sha256'))}"),
-            line(f"Written to  {safe(to)}" if to else f"To fetch    {_command(ramp)}"),
+            line(f"Written to  {safe(to)}" if to else f"To fetch    {command(read(ramp))}"),
         ]
     )
     return Exit.DONE
-
-
-def _command(ramp: Json) -> str:
-    meta = part(ramp, "metadata")
-    name, namespace = safe(meta.get("name")), safe(meta.get("namespace"))
-    return f"kubectl ramp capture {name} -n {namespace} --to {name}.jsonl.gz"
 
 
 def _facts(told: Json) -> Json:
@@ -56,19 +52,6 @@ def _facts(told: Json) -> Json:
         "kind": "Capture",
         **{key: told.get(key) for key in ("since", "until", "url", "records", "users", "sha256")},
     }
-
-
-def _none(ramp: Json, told: Json, name: str) -> str:
-    """Say why there is no capture."""
-    if not part(ramp, "status", "rollback"):
-        return f"{safe(name)} was not rolled back: nothing is captured"
-    if why := text(told.get("why")):
-        return f"{safe(name)}: not captured yet: {safe(why)}"
-    if told:
-        return f"{safe(name)}: not captured yet; it is due after {safe(told.get('until'))}"
-    if not part(ramp, "spec", "analytics"):
-        return f"{safe(name)} has no spec.analytics: there is no export to capture from"
-    return f"{safe(name)}: the operator has no place for captures; see config.captures of the chart"
 
 
 def _fetch(kubectl: Kubectl, told: Json, to: str) -> None:

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from rampguard.cli.advice import needs_you, next_steps
-from rampguard.cli.record import Finding, Guardrail, Record, Target, counted
+from rampguard.cli.captured import command, why_none
+from rampguard.cli.record import Finding, Guardrail, Record, Rollback, Target, counted
+from rampguard.core.links import Link
 
 VERSION = "rampguard.dev/cli/v1"
 Facts = dict[str, Any]
@@ -70,18 +72,46 @@ def _more(record: Record) -> Facts:
         "targets": [_target(one) for one in record.targets],
         "findings": [_finding(one) for one in record.findings],
         "guardrails": [_guardrail(one) for one in record.guardrails],
-        "rollback": rollback
-        and {
-            "reason": rollback.reason,
-            "because": rollback.because,
-            "startedAt": at_text(rollback.started_at),
-            "provenAt": at_text(rollback.proven_at),
-            "finding": rollback.finding or None,
-            "captured": rollback.captured or None,
-        },
+        "rollback": rollback and _rollback(record, rollback),
+        "links": [of_link(one) for one in record.links],
         "vouched": list(record.vouched),
         "timeline": [{"at": at, "text": words} for at, words in record.timeline],
     }
+
+
+def _rollback(record: Record, one: Rollback) -> Facts:
+    return {
+        "reason": one.reason,
+        "because": one.because,
+        "startedAt": at_text(one.started_at),
+        "provenAt": at_text(one.proven_at),
+        "finding": one.finding or None,
+        "captured": one.captured or None,
+        "capture": _capture(record, one),
+        "links": [of_link(link) for link in one.links],
+    }
+
+
+def _capture(record: Record, rollback: Rollback) -> Facts:
+    """Return where the affected sessions are and how they are fetched, or why they are not."""
+    one = rollback.capture
+    if one is None or not one.url:
+        return {"url": None, "why": why_none(record)}
+    return {
+        "url": one.url,
+        "why": None,
+        "since": at_text(one.since),
+        "until": at_text(one.until),
+        "records": one.records,
+        "users": one.users,
+        "sha256": one.sha256,
+        "fetch": command(record),
+    }
+
+
+def of_link(one: Link) -> Facts:
+    """Return a link."""
+    return {"name": one.name, "url": one.url}
 
 
 def _target(one: Target) -> Facts:

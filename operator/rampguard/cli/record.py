@@ -11,6 +11,7 @@ from rampguard.api.raw import Json, instant, items, number, part, texts
 from rampguard.cli.exits import ENDED, Exit, exit_of
 from rampguard.cli.text import safe
 from rampguard.core.durations import parse_duration
+from rampguard.core.links import Link, is_web
 
 REQUESTED_BY = "rampguard.dev/requested-by"
 ABORT_REASON = "rampguard.dev/abort-reason"
@@ -90,6 +91,20 @@ class Soak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """The records of users who were exposed to treatment; url "": not captured."""
+
+    url: str
+    records: int
+    users: int
+    sha256: str
+    since: datetime | None
+    until: datetime | None
+    why: str  # what hindered the last try
+    given_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
     """What a rollback was for."""
 
@@ -98,7 +113,13 @@ class Rollback:
     started_at: datetime | None
     proven_at: datetime | None
     finding: str
-    captured: str  # where the affected sessions are; "": not captured
+    capture: Capture | None  # None: none was planned
+    links: tuple[Link, ...] = ()
+
+    @property
+    def captured(self) -> str:
+        """Return where the affected sessions are; "": not captured."""
+        return self.capture.url if self.capture else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +157,8 @@ class Record:
     targets: tuple[Target, ...]
     soak: Soak | None
     rollback: Rollback | None
+    links: tuple[Link, ...]
+    analysed: bool  # it names an export
     blind: str
     vouched: tuple[str, ...]  # links and overrides by which people let it go on
     timeline: tuple[tuple[str, str], ...]  # instant as written, words
@@ -224,6 +247,8 @@ def read(ramp: Json) -> Record:
         targets=_targets(spec, status),
         soak=soak,
         rollback=_rollback(status),
+        links=_links(status),
+        analysed=bool(part(spec, "analytics")),
         blind=safe(status.get("blind")),
         vouched=tuple(map(safe, texts(status.get("vouched")))),
         timeline=tuple(_timeline(status.get("timeline"))),
@@ -352,8 +377,30 @@ def _rollback(status: Json) -> Rollback | None:
         started_at=instant(told.get("startedAt")),
         proven_at=instant(told.get("provenAt")),
         finding=safe(told.get("finding")),
-        captured=safe(part(told, "capture").get("url")),
+        capture=_capture(part(told, "capture")),
+        links=_links(told),
     )
+
+
+def _capture(told: Json) -> Capture | None:
+    if not told:
+        return None
+    return Capture(
+        url=safe(told.get("url")),
+        records=number(told.get("records")),
+        users=number(told.get("users")),
+        sha256=safe(told.get("sha256")),
+        since=instant(told.get("since")),
+        until=instant(told.get("until")),
+        why=safe(told.get("why")),
+        given_up=told.get("givenUp") is True,
+    )
+
+
+def _links(told: Json) -> tuple[Link, ...]:
+    """Return the links of a status; what is not safe to follow is none."""
+    found = (Link(safe(one.get("name")), safe(one.get("url"))) for one in items(told.get("links")))
+    return tuple(one for one in found if is_web(one.url))
 
 
 def _timeline(told: object) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
 """The capture of affected sessions: when it is made, and what follows. It never holds anything.
 
 a rollback is proven        -> due five minutes later; nothing, where the ramp is deleted
-made                        -> where it is stands in the status
+made                        -> where it is stands in the status, and is told
 not made                    -> told once, tried again every five minutes, for a day
+not made in a day           -> given up, and told
 """
 
 from dataclasses import replace
@@ -58,11 +59,13 @@ def take_in(state: State, seen: Observation) -> tuple[State, tuple[Note, ...]]:
         at=None if late else seen.now + AFTER,
         why=came.failed,
     )
-    after = f"given up after {show_duration(PATIENCE)}" if late else "it is tried again"
-    text = f"affected sessions are not captured: {came.failed}; {after}"
-    return told_once(
-        _with(state, record, again), note(Reason.CAPTURE_FAILED, text, after, warning=True)
-    )
+    text = f"affected sessions are not captured: {came.failed}"
+    if late:
+        text = f"{text}; given up after {show_duration(PATIENCE)}"
+        said = note(Reason.CAPTURE_GIVEN_UP, text, "capture", warning=True)
+    else:
+        said = note(Reason.CAPTURE_FAILED, f"{text}; it is tried again", "capture", warning=True)
+    return told_once(_with(state, record, again), said)
 
 
 def due(state: State, now: datetime) -> Capture | None:

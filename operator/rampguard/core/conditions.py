@@ -13,6 +13,8 @@ from rampguard.core.durations import show_seconds
 from rampguard.core.guardrails import worst
 from rampguard.core.harm import serious, show_token
 from rampguard.core.inquiring import told_text
+from rampguard.core.linking import of_ramp
+from rampguard.core.links import left_out, links
 from rampguard.core.model import (
     Applying,
     Because,
@@ -93,7 +95,9 @@ def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, St
         soak=_soak(plan, state),
         blind=state.blind_total + _blind(state.stage),
     )
-    return replace(state, conditions=conditions), view
+    about, templates = of_ramp(plan, state, seen.now), seen.link_templates
+    linked = replace(view, links=links(templates, about), unlinked=left_out(templates, about))
+    return replace(state, conditions=conditions), linked
 
 
 def _of_the_new_value(state: State, seen: Observation) -> Observation:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from rampguard.core.ask import EnvValue, GuardrailType, Leave, PromQL
 from rampguard.core.capture import Capture, Captured
 from rampguard.core.export import Analysed, Inquiries, Outage, Recounted, Recounts
+from rampguard.core.links import Link, Templates
 from rampguard.core.outbox import Delivery, Outbox
 from rampguard.core.probe import Heard, Probed
 from rampguard.core.reasons import Reason
@@ -425,6 +426,7 @@ class RollbackRecord:
     proven_at: datetime | None = None
     finding: str = ""
     capture: Capture | None = None
+    links: tuple[Link, ...] = ()  # as they were when it began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -587,6 +589,7 @@ class Observation:
     captured: Captured | None = None  # what came of the try that is under way; None: nothing yet
     refusals: tuple[str, ...] = ()  # writes of the last pass that the API server refused
     channels: tuple[str, ...] = ()  # that the operator's configuration has
+    link_templates: Templates = ()  # of the operator's configuration
     deliveries: tuple[Delivery, ...] = ()  # since the last pass that was remembered
     namespace_deleting: bool = False
     finalizer: bool = False  # ours is on the ramp

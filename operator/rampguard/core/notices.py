@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import accumulate
 
+from rampguard.core.capture import Capture
 from rampguard.core.durations import show_duration
+from rampguard.core.linking import broken_first
 from rampguard.core.model import (
     Applying,
     Decision,
     Ended,
     Finding,
-    Judgement,
     Note,
     Observation,
     Outcome,
@@ -27,7 +28,6 @@ from rampguard.core.model import (
     RollbackRecord,
     Soaking,
     State,
-    Verdict,
 )
 from rampguard.core.moves import TOLD, note
 from rampguard.core.outbox import (
@@ -60,6 +60,9 @@ NOTED: dict[Reason, Kind] = {
     Reason.FINDING_RECORDED: Kind.FINDING_RECORDED,
     Reason.GUARDRAIL_BREACHED: Kind.GUARDRAIL_BREACHED,
     Reason.ROLLBACK_VERIFIED: Kind.ROLLBACK_VERIFIED,
+    # Its capture comes minutes later: told when it is there, or given up.
+    Reason.SESSIONS_CAPTURED: Kind.ROLLBACK_VERIFIED,
+    Reason.CAPTURE_GIVEN_UP: Kind.ROLLBACK_VERIFIED,
     Reason.SHARE_CHANGED: Kind.CHANGE,
     Reason.ROLLBACK_STARTED: Kind.ROLLBACK,
     # It does not start, or cannot go on without a person.
@@ -77,6 +80,7 @@ NOTED: dict[Reason, Kind] = {
     Reason.NO_PODS: Kind.BLOCKED,
     Reason.WRITE_REFUSED: Kind.BLOCKED,
 }
+OF_THE_CAPTURE = frozenset({Reason.SESSIONS_CAPTURED, Reason.CAPTURE_GIVEN_UP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class _Fact:
 
     kind: Kind
     key: str
+    about: str = ""
     text: str
     details: tuple[str, ...] = ()
 
@@ -181,7 +186,7 @@ def _facts(plan: Plan, before: State, decision: Decision) -> Iterator[_Fact]:
     found = {_finding_key(one): one for one in state.findings[len(before.findings) :]}
     for told in decision.notes:
         if kind := NOTED.get(told.reason):
-            yield _noted(state, kind, told, found)
+            yield _noted(plan, state, kind, told, found)
     if isinstance(now, Ended) and not isinstance(was, Ended):
         yield from _end(plan, state, now)
 
@@ -223,15 +228,17 @@ def _decided(plan: Plan) -> Iterator[str]:
             yield f"go/no-go: {told.go_no_go}"
 
 
-def _noted(state: State, kind: Kind, told: Note, found: dict[str, Finding]) -> _Fact:
+def _noted(plan: Plan, state: State, kind: Kind, told: Note, found: dict[str, Finding]) -> _Fact:
+    record = state.rollback
+    if told.reason in OF_THE_CAPTURE and record and record.capture:
+        return _captured(plan, record, record.capture, told)
     match kind:
         case Kind.FINDING_RECORDED if told.key in found:
             details = found[told.key].details
         case Kind.GUARDRAIL_BREACHED:
             details = tuple(line for one in found.values() for line in one.details)
-        case Kind.ROLLBACK_VERIFIED if state.rollback:
-            record = state.rollback
-            details = (f"because: {record.because.message}", _took(record))
+        case Kind.ROLLBACK_VERIFIED if record:
+            details = (f"because: {record.because.message}", _took(record), *_to_come(record))
         case _:
             details = ()
     return _Fact(kind=kind, key=told.key, text=told.message, details=details)
@@ -241,6 +248,31 @@ def _took(record: RollbackRecord) -> str:
     took = (record.proven_at or record.started_at) - record.started_at
     whole = timedelta(seconds=round(took.total_seconds()))
     return f"began {record.started_at:%Y-%m-%dT%H:%M:%SZ}, took {show_duration(whole)}"
+
+
+def _to_come(record: RollbackRecord) -> Iterator[str]:
+    """Yield when the affected sessions are captured, and that it is told."""
+    if record.capture:
+        at = f"{record.capture.until:%Y-%m-%dT%H:%M:%SZ}"
+        yield f"the sessions of affected users are captured after {at}; where is told then"
+
+
+def _captured(plan: Plan, record: RollbackRecord, capture: Capture, told: Note) -> _Fact:
+    """Tell where the affected sessions are, or that they are nowhere."""
+    ref = plan.ask.ref
+    span = f"{capture.since:%Y-%m-%dT%H:%M:%SZ} to {capture.until:%Y-%m-%dT%H:%M:%SZ}"
+    fetch = f"to fetch: kubectl ramp capture {ref.name} -n {ref.namespace}"
+    return _Fact(
+        kind=Kind.ROLLBACK_VERIFIED,
+        key=told.key,
+        about="capture",
+        text=told.message,
+        details=(
+            f"what users did who were exposed to treatment, {span}",
+            *((f"sha256: {capture.sha256}", fetch) if capture.url else ()),
+            f"of the rollback because: {record.because.message}",
+        ),
+    )
 
 
 def _end(plan: Plan, state: State, stage: Ended) -> Iterator[_Fact]:
@@ -273,6 +305,7 @@ def _notice(plan: Plan, state: State, seen: Observation, fact: _Fact) -> Notice:
         kind=fact.kind,
         key=fact.key,
         at=seen.now,
+        about=fact.about,
         text=_cut(fact.text, TEXT),
         details=_fitting(fact.details),
         experiment=ask.experiment,
@@ -295,9 +328,8 @@ def _queries(state: State, fact: _Fact) -> tuple[tuple[str, str], ...]:
     """Return what the guardrails asked, broken ones first, as many as there is room for."""
     if fact.kind in {Kind.RAMP_PLANNED, Kind.RAMP_STARTED, Kind.CHANGE}:
         return ()
-    judged: tuple[Judgement, ...] = getattr(state.stage, "judged", ())
     left, kept = QUERIES, []
-    for one in sorted(judged, key=lambda j: j.verdict is not Verdict.BREACHED):
+    for one in broken_first(state):
         if one.query and len(one.query) <= left:
             left -= len(one.query)
             kept.append((one.name, one.query))

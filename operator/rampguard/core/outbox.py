@@ -64,6 +64,7 @@ class Notice:
     kind: Kind
     key: str
     at: datetime
+    about: str = ""  # the part of its subject that it tells; empty: all of it
     text: str  # a sentence
     details: tuple[str, ...] = ()  # lines
     experiment: str

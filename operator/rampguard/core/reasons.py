@@ -120,6 +120,7 @@ class Reason(StrEnum):
     ROLLBACK_VERIFIED = "RollbackVerified"
     SESSIONS_CAPTURED = "SessionsCaptured"
     CAPTURE_FAILED = "CaptureFailed"
+    CAPTURE_GIVEN_UP = "CaptureGivenUp"
     DELETED = "Deleted"
     FORCE_DELETED = "ForceDeleted"
 

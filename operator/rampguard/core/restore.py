@@ -8,6 +8,8 @@ from typing import TypeVar
 from rampguard.core.ask import EnvValue, Leave
 from rampguard.core.capturing import planned
 from rampguard.core.durations import show_seconds
+from rampguard.core.linking import of_rollback
+from rampguard.core.links import links
 from rampguard.core.model import (
     Action,
     Applying,
@@ -77,7 +79,10 @@ def roll_back(
         stage=began,
         gates=(),
         rollback=RollbackRecord(
-            because=because, started_at=seen.now, finding=_followed(state, because)
+            because=because,
+            started_at=seen.now,
+            finding=_followed(state, because),
+            links=links(seen.link_templates, of_rollback(plan, state, seen.now)),
         ),
         blind_total=state.blind_total + _blind(stage, seen.now),
         soaked=_cut(state, seen.now),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rampguard.core.links import Link
 from rampguard.core.model import Phase
 
 
@@ -38,4 +39,6 @@ class StatusView:
     summary: str = ""
     targets: tuple[TargetView, ...] = ()
     soak: SoakView | None = None  # None: no soak began
+    links: tuple[Link, ...] = ()
+    unlinked: tuple[str, ...] = ()  # templates of which a link found no room
     blind: timedelta  # of all soaks, without what still runs: status holds instants

@@ -44,6 +44,7 @@ async def observe(plan: Plan, state: State, ramp: Json, world: World) -> Sight:
         finalizer=is_held(ramp),
         refusals=world.refusals.pop(plan.ask.uid, ()),
         channels=world.notifier.channels,
+        link_templates=world.rules.links,
         heard=_heard(plan, state, world),
         analysed=_analysed(plan, state, world),
         recounted=_recounted(plan, state, world),

@@ -47,7 +47,16 @@ async def report(
             log("error", "write refused", ramp=str(ask.ref), error=outcome.refused, **told)
         else:
             log("info", "value written", ramp=str(ask.ref), **told)
+    _tell_unlinked(plan, view, world)
     world.telemetry.show_ramp(ask.ref, _figures(plan, decision, view, world.clock.now()))
+
+
+def _tell_unlinked(plan: Plan, view: StatusView, world: World) -> None:
+    """Log once of each template that a link of it found no room."""
+    for name in view.unlinked:
+        if name not in world.unlinked:
+            world.unlinked.add(name)
+            world.telemetry.log("warning", "link left out", ramp=str(plan.ask.ref), link=name)
 
 
 async def _event(plan: Plan, note: Note, world: World) -> None:

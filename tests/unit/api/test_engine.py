@@ -13,8 +13,11 @@ from rampguard.core.ask import EnvValue, GuardrailType, PromQL
 from rampguard.core.decide import LINES
 from rampguard.core.findings import ASKED, DETAILS, EVIDENCE, MOST, evidence_text
 from rampguard.core.guardrails import WORDS
+from rampguard.core.links import MOST as MOST_LINKS
+from rampguard.core.links import ROOM, Link
 from rampguard.core.model import (
     Baseline,
+    Because,
     Evidence,
     Finding,
     Judgement,
@@ -24,6 +27,7 @@ from rampguard.core.model import (
     Phase,
     Phi,
     Reading,
+    RollbackRecord,
     Soaked,
     Soaking,
     State,
@@ -35,13 +39,18 @@ from rampguard.core.notices import MOST_UNHEARD, QUERIES, TEXT
 from rampguard.core.outbox import MOST as MOST_LETTERS
 from rampguard.core.outbox import WHY, Kind, Letter, Notice, Recipient
 from rampguard.core.preconditions import VOUCHED
+from rampguard.core.reasons import Reason
 from rampguard.core.view import StatusView
 
 GUARDRAILS, TARGETS = 10, 10  # the most that the schema takes
 CHANNELS = 8 + 1  # and Grafana
 FAMILIES, BINS = 2 * GUARDRAILS, 288
 VOICES = 4  # two links, and two things that a person overrode
-VIEW = StatusView(phase=Phase.SOAKING, blind=timedelta(0))
+MANY_LINKS = tuple(
+    Link(f"{n}{'l' * 120}", f"https://x/{'%20' * (ROOM // MOST_LINKS // 3 - 4)}")
+    for n in range(MOST_LINKS)
+)
+VIEW = StatusView(phase=Phase.SOAKING, blind=timedelta(0), links=MANY_LINKS)
 
 
 def longest_part(name: str) -> Part:
@@ -148,6 +157,15 @@ def utmost() -> State:
     )
 
 
+def going_back(of: State) -> State:
+    """Return a state that is being rolled back, with as many links as there are."""
+    judged = of.stage.judged if isinstance(of.stage, Soaking) else ()
+    because = Because(Reason.GUARDRAIL_BREACHED, "b" * WORDS)
+    record = RollbackRecord(because=because, started_at=s.T, links=MANY_LINKS)
+    stage = replace(s.restoring(), because=because, judged=judged)
+    return replace(of, stage=stage, rollback=record)
+
+
 def unheard(of: State) -> State:
     """Return a state in which every channel is dead and as much waits as there is room for."""
     recipients = tuple(
@@ -182,6 +200,15 @@ def test_the_largest_ramp_is_remembered_within_the_schema() -> None:
     assert engine.read(line) == utmost()
 
 
+def test_a_large_ramp_that_goes_back_keeps_its_links() -> None:
+    for was in (going_back(utmost()), unheard(going_back(hostile()))):
+        status = to_status(VIEW, was)
+        assert len(orjson.dumps(status)) <= LARGEST
+        kept = engine.read(status["engine"])
+        assert kept.rollback == was.rollback
+        assert len(status["rollback"]["links"]) == MOST_LINKS
+
+
 WIDE = "\U0001f40d"  # four bytes in a status, one of the characters that a schema counts
 
 
@@ -210,6 +237,7 @@ def test_the_most_likely_to_be_large_is_shown_whole() -> None:
     status = to_status(VIEW, utmost())
     assert engine.read(status["engine"]) == utmost()
     assert len(orjson.dumps(status)) < LARGEST
+    assert sum(len(one["url"]) for one in status["links"]) > ROOM - 16 * MOST_LINKS
 
 
 def test_whatever_is_counted_and_said_a_status_can_be_stored() -> None:
@@ -217,6 +245,7 @@ def test_whatever_is_counted_and_said_a_status_can_be_stored() -> None:
     assert len(status["engine"]) <= LONGEST_MEMORY
     assert len(orjson.dumps(status)) <= LARGEST
     assert status["findings"][0]["evidence"] == NO_ROOM
+    assert "links" not in status
     kept = engine.read(status["engine"])
     assert kept == replace(hostile(), findings=kept.findings, timeline=())
     assert [replace(f, evidence="") for f in kept.findings] == [

@@ -1,7 +1,7 @@
 """The numbers behind a verdict stand in the status, within what its schema takes."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +10,20 @@ from rampguard.api import engine
 from rampguard.api.crd import crd
 from rampguard.api.status import LONGEST_MEMORY, to_status
 from rampguard.core.ask import GuardrailType
-from rampguard.core.model import Finding, Judgement, Part, Phase, State, Verdict
+from rampguard.core.capture import Capture
+from rampguard.core.links import LONGEST, MOST, Link
+from rampguard.core.model import (
+    Because,
+    Finding,
+    Judgement,
+    Part,
+    Phase,
+    RollbackRecord,
+    State,
+    Verdict,
+)
 from rampguard.core.parts import part_text
+from rampguard.core.reasons import Reason
 from rampguard.core.view import StatusView
 from scenes import T, soaking, state
 
@@ -95,6 +107,33 @@ def test_a_finding_is_remembered_whole_however_it_is_shown() -> None:
 
 def test_the_schema_takes_the_longest_memory() -> None:
     assert SCHEMA["engine"]["maxLength"] == LONGEST_MEMORY == 512 * 1024
+
+
+def test_links_of_the_ramp_and_of_its_rollback_stand_where_they_belong() -> None:
+    of_ramp, of_rollback = Link("thread", "https://x/"), Link("prometheus (share)", "https://y/")
+    record = RollbackRecord(
+        because=Because(Reason.ABORT_ASKED, ""), started_at=T, links=(of_rollback,)
+    )
+    status = to_status(replace(VIEW, links=(of_ramp,)), State(rollback=record))
+    assert status["links"] == [{"name": "thread", "url": "https://x/"}]
+    assert status["rollback"]["links"] == [{"name": "prometheus (share)", "url": "https://y/"}]
+    bare = to_status(VIEW, State(rollback=replace(record, links=())))
+    assert "links" not in bare
+    assert "links" not in bare["rollback"]
+
+
+def test_the_schema_takes_every_link_that_there_can_be() -> None:
+    for told in (SCHEMA["links"], SCHEMA["rollback"]["properties"]["links"]):
+        assert told["maxItems"] == MOST
+        assert told["items"]["properties"]["url"]["maxLength"] == LONGEST
+
+
+@pytest.mark.parametrize(("at", "given_up"), [(T, None), (None, True)])
+def test_a_capture_says_whether_it_was_given_up(at: datetime | None, given_up: object) -> None:
+    capture = Capture(number=2, since=T, until=T, at=at, why="gone")
+    record = RollbackRecord(because=Because(Reason.ABORT_ASKED, ""), started_at=T, capture=capture)
+    told = to_status(VIEW, State(rollback=record))["rollback"]["capture"]
+    assert (told["why"], told.get("givenUp")) == ("gone", given_up)
 
 
 LINKS = tuple(f"smoke test: https://wiki.example.com/{n}" for n in range(10))

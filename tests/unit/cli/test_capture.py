@@ -169,10 +169,17 @@ NONE = {
     "no export": (rolled_back(), "has no spec.analytics"),
     "not yet": (rolled_back(), f"not captured yet; it is due after {UNTIL}"),
     "not yet, and why": (rolled_back(why="the disk is full"), "not captured yet: the disk is full"),
+    "given up": (
+        rolled_back(why="the disk is full", givenUp=True),
+        "not captured, and given up: the disk is full",
+    ),
     "no place": (rolled_back(), "no place for captures"),
+    "not proven": (rolled_back(), "not captured yet: the rollback is not proven"),
 }
 NONE["not yet"][0]["status"]["rollback"]["capture"] = {"since": SINCE, "until": UNTIL}
-NONE["no place"][0]["spec"]["analytics"] = READS
+for name in ("no place", "not proven"):
+    NONE[name][0]["spec"]["analytics"] = READS
+del NONE["not proven"][0]["status"]["rollback"]["provenAt"]
 
 
 @pytest.mark.parametrize(("told", "words"), NONE.values(), ids=NONE)

@@ -1,6 +1,7 @@
 """`kubectl ramp report`: one page from a ramp and its record, whatever stands in them."""
 
 import asyncio
+import copy
 import json
 import re
 import sys
@@ -26,11 +27,12 @@ from rampguard.api.members import lines
 from rampguard.api.record import read as entries
 from rampguard.cli.report import page
 from rampguard.cli.report.course import MOST, Course, course, numbers
-from rampguard.cli.report.facts import Known, Link, facts
+from rampguard.cli.report.facts import Known, facts
 from rampguard.cli.report.rebuilt import rebuilt
 from rampguard.cli.report.verb import form
 from rampguard.cli.text import safe
-from rampguard.core.replay import Record
+from rampguard.core.links import Link
+from rampguard.core.replay import Record, differences, replayed
 from reported import HARMFUL, HARMLESS, LOST, told, with_a_gap
 from scenes import HOUR, MINUTE, SECOND, T
 from taped import UID, written
@@ -263,6 +265,68 @@ def test_a_record_alone_tells_what_the_object_tells(
     assert facts(alone) == flight.facts
 
 
+def test_links_of_the_status_are_in_every_form(bad: Flight, bad_page: str) -> None:
+    told = bad.facts
+    assert [one["name"] for one in told["links"]][:2] == ["dashboard", "thread"]
+    frozen = told["rollback"]["links"]
+    assert [one["name"] for one in frozen] == [
+        *("dashboard", "thread", "prometheus (starts)"),
+        *(f"prometheus ({name})" for name in ("balance", "errors", "p95")),
+    ]
+    urls = {one["url"] for one in (*told["links"], *frozen)}
+    assert urls <= set(hrefs(parsed(bad_page)))
+    text = page.markdown(told)
+    assert all(one in text for one in urls)
+
+
+def test_a_record_with_links_replays_to_the_bit(bad: Flight) -> None:
+    for record in bad.records:
+        assert list(differences(record, replayed(record))) == []
+
+
+CAPTURED = {
+    "since": "2026-11-23T12:01:00Z", "until": "2026-11-23T13:35:00Z", "url": "s3://bucket/x",
+    "records": 1234, "users": 57, "sha256": "ab",
+}  # fmt: skip
+
+
+def _with_capture(**capture: object) -> Json:
+    ramp = copy.deepcopy(cli_ramps.SCENES["rolled-back"])
+    ramp["status"]["rollback"]["capture"] = capture
+    return facts(Known(ramp=ramp, course="none", at=cli_ramps.NOW))
+
+
+def test_a_capture_is_told_with_the_command_that_fetches_it() -> None:
+    told = _with_capture(**CAPTURED)
+    command = "kubectl ramp capture tree-50 -n app --to tree-50.jsonl.gz"
+    assert told["rollback"]["capture"] == {**CAPTURED, "why": None, "fetch": command}
+    shown = words(parsed(page.html(told, (), "none")))
+    assert "1234 records of 57 users who were exposed to treatment, 2026-11-23 12:01:00" in shown
+    for text in (shown, page.markdown(told)):
+        assert "s3://bucket/x" in text
+        assert command in text
+
+
+def test_without_a_capture_every_form_says_why() -> None:
+    told = _with_capture(since=CAPTURED["since"], until=CAPTURED["until"], why="the disk is full")
+    assert told["rollback"]["capture"] == {
+        "url": None,
+        "why": "not captured yet: the disk is full",
+    }
+    shown = words(parsed(page.html(told, (), "none")))
+    for text in (shown, page.markdown(told)):
+        assert "not captured yet: the disk is full" in text
+
+
+def test_a_link_of_a_status_that_is_not_safe_to_follow_is_none() -> None:
+    ramp = copy.deepcopy(cli_ramps.SCENES["rolled-back"])
+    for where in (ramp["status"], ramp["status"]["rollback"]):
+        where["links"] = [{"name": "x", "url": "javascript:alert(1)"}, {"name": "y"}, "z"]
+    told = facts(Known(ramp=ramp, course="none", at=cli_ramps.NOW))
+    assert told["links"] == []
+    assert told["rollback"]["links"] == []
+
+
 def test_a_ramp_that_was_rolled_back_reads_so(bad: Flight, golden: Callable[..., None]) -> None:
     golden("cli/report-rolled-back.md", page.markdown(bad.facts))
 
@@ -377,12 +441,13 @@ def asked(tree: Element) -> list[str]:
 def test_the_page_needs_nothing_from_outside(good_page: str) -> None:
     tree = parsed(good_page)
     assert {one.tag for one in tree.iter()} & {"script", "link", "img", "iframe", "object"} == set()
-    assert hrefs(tree) == []
+    ours = ("https://prom.example/", "https://grafana.example/", "https://chat.example/")
+    assert all(one.startswith(ours) for one in hrefs(tree))  # followed only by a person
     inside = [
         value
         for one in tree.iter()
         for key, value in one.attrib.items()
-        if key.endswith("href") or "url(" in value
+        if (key.endswith("href") and one.tag != "a") or "url(" in value
     ]
     assert inside
     assert [value for value in inside if "#p" not in value] == []
@@ -427,7 +492,8 @@ def test_queries_lead_to_a_prometheus_where_one_is_named(files: Path, ramp: Any)
     tree = written_page(
         ramp, record, "--prometheus", "https://p.example/x/", "--link", "board=https://g.example/d"
     )
-    board, *graphs = hrefs(tree)
+    graphs = [one for one in hrefs(tree) if one.startswith("https://p.example/")]
+    (board,) = (one for one in hrefs(tree) if one.startswith("https://g.example/"))
     assert board == "https://g.example/d"
     assert len(graphs) == 4
     assert graphs[0].startswith("https://p.example/x/graph?g0.expr=experiment_assignments_total%7B")
@@ -555,7 +621,13 @@ def worse(value: Any, *, keep: str) -> Any:
 
 INSTANT = r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"
 WORDS = r"[A-Z][A-Za-z]*"  # phases, verdicts, types of conditions
-KEPT = {"every text": "", "but instants": INSTANT, "but words": f"{INSTANT}|{WORDS}"}
+ADDRESS = r"https://\S+"
+KEPT = {
+    "every text": "",
+    "but instants": f"{INSTANT}|{ADDRESS}",
+    "but words": f"{INSTANT}|{WORDS}|{ADDRESS}",
+}
+OURS = tuple(f"https://{one}.example/" for one in ("g", "p", "prom", "chat"))
 SAFE_TAGS = {"script", "img", "iframe", "object", "embed", "form", "input", "base", "link"}
 
 
@@ -578,7 +650,8 @@ def test_hostile_words_are_shown_and_do_nothing(scene: str, keep: str) -> None:
     tree = parsed(text)
     assert {one.tag for one in tree.iter()} & SAFE_TAGS == set()
     assert [key for one in tree.iter() for key in one.attrib if key.startswith("on")] == []
-    assert all(one.startswith(("https://g.example/", "https://p.example/")) for one in hrefs(tree))
+    assert all(one.startswith(OURS) for one in hrefs(tree))
+    assert {one.attrib["rel"] for one in tree.iter("a")} == {"noopener noreferrer"}
     assert words(tree).count("<script>alert(1)</script>") > 20
     assert "49</" not in text  # no template in what is filled in
 

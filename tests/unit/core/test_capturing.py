@@ -117,8 +117,9 @@ def test_after_a_day_it_is_given_up() -> None:
     given_up = after(verified(), minutes, captured=Captured(number=1, failed="gone"))
     assert capture(given_up).at is None
     assert due(given_up.state, T + 9 * DAY) is None
-    (note,) = told(given_up, Reason.CAPTURE_FAILED)
+    (note,) = told(given_up, Reason.CAPTURE_GIVEN_UP)
     assert note.message.endswith("gone; given up after 24h")
+    assert note.warning
 
 
 @pytest.mark.parametrize("came", [replace(KEPT, number=7), None])

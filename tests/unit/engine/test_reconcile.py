@@ -106,6 +106,14 @@ async def test_a_pass_that_changes_nothing_writes_nothing(cluster, world):
     assert writes(cluster) == []
 
 
+async def test_the_links_of_the_configuration_stand_in_the_status(cluster, world):
+    rules = replace(world.rules, links=(("thread", "https://chat.example/{name}"),))
+    await reconcile(RAMP, replace(world, rules=rules))
+    assert status(cluster)["links"] == [
+        {"name": "thread", "url": f"https://chat.example/{RAMP.name}"}
+    ]
+
+
 async def test_a_ramp_that_is_gone_is_not_found(cluster, world):
     cluster.delete(Resource.RAMPS, RAMP)
     with pytest.raises(NotFound):

@@ -67,6 +67,15 @@ def test_equal_notes_have_one_name_and_others_another(world):
     assert name() != event(again, SAID, world)["metadata"]["name"]
 
 
+async def test_a_template_whose_links_find_no_room_is_logged_once(world):
+    long = ("long", "https://x/" + "x" * 5000)
+    saw = seen(link_templates=(long, ("short", "https://y/")))
+    for _ in range(2):
+        await told(world, state(soaking()), saw)
+    lines = [line for line in world.telemetry.lines if line[1] == "link left out"]
+    assert lines == [("warning", "link left out", {"ramp": "app/tree-50", "link": "long"})]
+
+
 @pytest.mark.parametrize("sign", ["a", "é", "\U0001f600"])
 def test_a_note_is_cropped_to_what_an_event_takes(sign):
     for length in (NOTE_BYTES - 2, NOTE_BYTES, NOTE_BYTES + 2, 5 * NOTE_BYTES):

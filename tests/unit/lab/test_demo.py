@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 from lab import demo
-from lab.demo import ACTS, Act, Played
+from lab.demo import ACTS, Act, Heard, Played
 
 GOOD = Act("50", "a ramp that goes well", "Completed", 50)
 BAD = Act("90", "a ramp that does harm", "RolledBack", 50, harm=True)
@@ -88,6 +88,7 @@ def kubectl(home, monkeypatch):
     made = home / "kubectl"
     made.write_text(f"""#!/bin/sh
 for word; do case $word in
+  */receiver:8080/proxy/) exec cat {home}/notices.json;;
   */proxy/metrics) pod=${{word%%:8080*}}; exec cat {home}/${{pod##*/}};;
   pods) exec cat {home}/pods.json;;
   experimentramp) exec cat {home}/ramp.json;;
@@ -143,6 +144,55 @@ def test_a_status_is_what_stands_there(told, status, kubectl):
     if told is not None:
         (kubectl / "ramp.json").write_text(told)
     assert demo._status("a") == status
+
+
+def notice(at: float, kind: str, act: str, message: str = "it says\n\nmore") -> dict[str, object]:
+    title = f"{kind}: app/skill-tree-layout-{act}, SKILL_TREE_LIST_ROLLOUT 0 -> 10"
+    return {"at": at, "channel": "calc-design", "title": title, "message": message}
+
+
+ENDINGS = (("RampSucceeded", "10"), ("RampSucceeded", "50"), ("RollbackVerified", "90"))
+
+
+def test_the_notices_of_an_earlier_demo_are_not_told_again(kubectl):
+    told = [notice(99.9, "RampStarted", "10"), notice(100, "RampSucceeded", "10")]
+    (kubectl / "notices.json").write_text(json.dumps(told))
+    (one,) = demo.heard(100)
+    assert (one.kind, one.ramp, one.sentence) == (
+        "RampSucceeded",
+        "skill-tree-layout-10",
+        "it says",
+    )
+
+
+def test_a_receiver_that_does_not_answer_heard_nothing(kubectl):
+    assert demo.heard(0) == []
+    assert len(demo.untold(ACTS, [])) == len(ACTS)
+
+
+def arrived(*notices: tuple[str, str]) -> list[Heard]:
+    told = [notice(103.4, *one) for one in notices]
+    return [Heard(float(str(n["at"])), str(n["title"]), str(n["message"])) for n in told]
+
+
+def test_an_end_that_nobody_was_told_is_named():
+    assert demo.untold(ACTS, arrived(*ENDINGS)) == []
+    assert demo.untold(ACTS, arrived(*ENDINGS[1:])) == ["skill-tree-layout-10"]
+    capture = ("RollbackVerified, capture", "90")
+    assert demo.untold(ACTS, arrived(*ENDINGS[:2], capture)) == ["skill-tree-layout-90"]
+
+
+def test_the_notices_are_told_with_their_times(capsys):
+    demo.tell(arrived(*ENDINGS[:2]), 100)
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if "layout-10" in line]
+    assert line.split() == ["3", "s", "RampSucceeded", "skill-tree-layout-10", "it", "says"]
+    assert "NO  nobody was told how skill-tree-layout-90 ended" in out
+
+
+def test_words_of_a_notice_are_told_as_they_are(capsys):
+    demo.tell([Heard(1, "RampStarted: app/x, E", "[bold]50%[/bold] on api")], 0)
+    assert "[bold]50%[/bold] on api" in capsys.readouterr().out
 
 
 @pytest.fixture

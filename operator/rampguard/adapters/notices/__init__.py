@@ -3,7 +3,6 @@
     channels.py   one channel: the URL in its file, one message
     grafana.py    one annotation
     templates.py  facts -> title and body, by the team's templates or by ours
-    links.py      where a reader goes from a notice
 
 Each channel has threads of its own: what hangs there holds nothing else. URLs and tokens come from
 files, are read anew for each try, and never come out in an error.
@@ -11,7 +10,6 @@ files, are read anew for each try, and never come out in an error.
 
 from rampguard.adapters.notices.channels import Channel
 from rampguard.adapters.notices.grafana import Grafana
-from rampguard.adapters.notices.links import FIELDS
 from rampguard.adapters.notices.notifier import ChannelNotifier
 
-__all__ = ["FIELDS", "Channel", "ChannelNotifier", "Grafana"]
+__all__ = ["Channel", "ChannelNotifier", "Grafana"]

@@ -8,9 +8,11 @@ from typing import Any
 
 from rampguard.adapters.notices.channels import Channel
 from rampguard.adapters.notices.grafana import Grafana
-from rampguard.adapters.notices.links import links
 from rampguard.adapters.notices.templates import Templates
 from rampguard.core.ask import Ref
+from rampguard.core.linking import of_notice
+from rampguard.core.links import Templates as LinkTemplates
+from rampguard.core.links import links
 from rampguard.core.outbox import GRAFANA, Notice
 from rampguard.ports import Refused
 
@@ -27,13 +29,13 @@ class ChannelNotifier:
         *,
         grafana: Grafana | None,
         templates: Path,
-        link_templates: Mapping[str, str],
+        link_templates: LinkTemplates,
         log: Log,
     ) -> None:
         self._channels = dict(channels)
         self._grafana = grafana
         self._templates = Templates(templates)
-        self._links = dict(link_templates)
+        self._links = link_templates
         self._log = log
         self._threads: dict[str, ThreadPoolExecutor] = {}
 
@@ -70,6 +72,7 @@ class ChannelNotifier:
         """Return what templates may use."""
         return {
             "kind": str(notice.kind),
+            "about": notice.about,
             "text": notice.text,
             "details": notice.details,
             "namespace": ramp.namespace,
@@ -80,7 +83,7 @@ class ChannelNotifier:
             "to": notice.to,
             "owner": notice.owner or "",
             "at": notice.at,
-            "links": links(self._links, ramp, notice),
+            "links": links(self._links, of_notice(ramp, notice)),
             "key": f"{uid}/{notice.key}",
         }
 

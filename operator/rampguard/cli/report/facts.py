@@ -9,24 +9,17 @@ from urllib.parse import urlencode
 from rampguard.api.apply import MANAGER
 from rampguard.api.raw import Json, items, part
 from rampguard.cli import explain
-from rampguard.cli.facts import Facts, at_text, of_explanation
+from rampguard.cli.facts import Facts, at_text, of_explanation, of_link
 from rampguard.cli.record import Record, read
 from rampguard.cli.report.course import Course, Curve, Hole, Point, Watch
 from rampguard.cli.symbols import ASCII, phase_mark, verdict_words
 from rampguard.cli.text import Tone, lasting, safe
+from rampguard.core.links import Link
 
 ALL = "all exposures: "  # how a judgement begins to tell of cookies
 STAYS = "Users keep the arm that they were assigned until their cookie ends"
 
 NOBODY = "Nothing was changed: nobody has a new arm."
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """An address that a person gave, and what it is called."""
-
-    name: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +32,7 @@ class Known:
     ramp: Json
     course: Course | str
     at: datetime
-    links: tuple[Link, ...] = ()
+    links: tuple[Link, ...] = ()  # given beside those of the status
     prometheus: str = ""
 
 
@@ -59,12 +52,16 @@ def facts(known: Known) -> Facts:
         "timeline": _timeline(told["timeline"], course),
         "users": _users(record, spec, course),
         "undo": _undo(record),
-        "links": [{"name": safe(one.name), "url": safe(one.url)} for one in known.links],
+        "links": [*told["links"], *(of_link(_safe(one)) for one in known.links)],
         "record": _recorded(known.course),
         "soaks": [_watch(one) for one in course.watches] if course else [],
         "curves": [_curve(one) for one in course.curves] if course else [],
         "gaps": [_hole(one) for one in course.holes] if course else [],
     }
+
+
+def _safe(one: Link) -> Link:
+    return Link(safe(one.name), safe(one.url))
 
 
 _SAID = frozenset({"Ready", "Reconciling", "Stalled"})  # by the verdict

@@ -47,6 +47,7 @@ def _spec(ask: Ask) -> Json:
         "targets": [{"name": one.name, "container": one.container} for one in ask.targets],
         "findings": ask.findings and [show_duration(one) for one in ask.findings],
         "guardrails": [_guardrail(one) for one in ask.guardrails],
+        "analytics": ask.analytics and {"source": ask.analytics.source},
         "abort": ask.abort,
         "paused": ask.paused,
     }

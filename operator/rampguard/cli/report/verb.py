@@ -17,11 +17,12 @@ from rampguard.cli.options import RAMP
 from rampguard.cli.record import Record, read
 from rampguard.cli.refusals import Failed
 from rampguard.cli.report.course import Course, Mark, course
-from rampguard.cli.report.facts import Known, Link, facts
+from rampguard.cli.report.facts import Known, facts
 from rampguard.cli.report.rebuilt import rebuilt
 from rampguard.cli.screen import now
 from rampguard.cli.text import safe
 from rampguard.core.durations import parse_duration
+from rampguard.core.links import Link
 
 NO_PICTURES = "pictures need matplotlib, which is not installed: pip install 'rampguard[pictures]'"
 WEB = {"http", "https"}
