@@ -57,7 +57,7 @@ async def blindly(world: World, at: datetime) -> str:
 @pytest.mark.parametrize(
     ("silent", "arm", "other"), [("tree", "tree", "list"), ("list", "list", "tree")]
 )
-async def test_a_silent_arm_is_named_and_is_no_zero(world, clock, metrics, silent, arm, other):
+async def test_a_silent_arm_is_named_and_is_no_zero(world, clock, metrics, *, silent, arm, other):
     serve(metrics, "api-1-a")
     metrics.hidden = lambda labels: labels["variant"] == silent
     clock.advance(MINUTE)
