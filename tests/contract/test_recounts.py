@@ -147,6 +147,46 @@ async def test_a_file_that_was_replaced_is_read_whole(tmp_path: Path, *, longer:
         assert whole(await counted(ours)) == of(100 if longer else 48)
 
 
+async def test_a_file_that_was_replaced_by_one_of_its_length_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(written(*END, *users(0, 40)))
+    with exports(path) as ours:
+        assert whole(await counted(ours)) == of(40)
+        size = path.stat().st_size
+        path.write_bytes(written(*END, *users(40, 40)).ljust(size)[:size])
+        assert path.stat().st_size == size
+        assert whole(await counted(ours)).control > 20
+
+
+async def test_files_by_links_are_files(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "links").mkdir()
+    (tmp_path / "real" / "events.jsonl").write_bytes(written(*users(0, 40), *END))
+    (tmp_path / "links" / "a.jsonl").symlink_to(tmp_path / "real" / "events.jsonl")
+    (tmp_path / "links" / "b").symlink_to(tmp_path / "real")
+    with exports(tmp_path / "links" / "*") as ours:
+        assert whole(await counted(ours)) == of(40)
+
+
+async def test_a_reading_that_hangs_takes_one_thread_however_often_it_is_tried(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "hangs")
+    (tmp_path / "events").write_bytes(written(*users(0, 40), *END))
+    urls = {name: str(tmp_path / name) for name in ("hangs", "events")}
+    ours = FileExports(urls, patience=timedelta(seconds=0.2))
+    try:
+        with pytest.raises(Unavailable, match="it was not done within"):
+            await ours.recount("hangs", FOLLOWED, WANTED)
+        for _ in range(2 * source.THREADS):
+            with pytest.raises(Unavailable, match="the reading before is not over yet"):
+                await ours.recount("hangs", FOLLOWED, WANTED)
+        assert whole(await ours.recount("events", replace(FOLLOWED, uid="b"), WANTED)) == of(40)
+    finally:
+        with (tmp_path / "hangs").open("wb"):  # let the thread go
+            ours.close()
+
+
 async def test_files_that_come_later_are_read_and_packed_ones_whole(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(written(*users(0, 40), *END))
     with exports(tmp_path / "*") as ours:

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from rampguard.core.ask import Guardrail, GuardrailType
 from rampguard.core.baseline import effective, switched, take
-from rampguard.core.counting import bin_size
+from rampguard.core.counting import MOST, bin_size
 from rampguard.core.export import Recounts
-from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data
+from rampguard.core.guardrails import judge_exposure, judge_threshold, no_data, not_applicable
 from rampguard.core.model import Baseline, Evidence, Judgement, Measured, Reading, Soaking, Verdict
 from rampguard.core.plan import Plan, families_of
-from rampguard.core.rates import judge_drop, judge_errors, judge_users
+from rampguard.core.rates import ONE_ARM, judge_drop, judge_errors, judge_users
 from rampguard.core.recounting import counted, readings, remarks, unseen
 
 
@@ -48,6 +48,8 @@ def _judged(  # noqa: PLR0913 - all that a judgement is made of
         if isinstance(points, str):
             return no_data(guardrail, points)
         return judge_threshold(plan, guardrail, points, at, stage.since)
+    if guardrail.type is GuardrailType.RELATIVE_DROP and not 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
+        return not_applicable(guardrail, ONE_ARM)
     if guardrail.event is not None:
         return _of_export(plan, stage, guardrail, baseline, at=at, known=measured.recounts)
     if isinstance(measured.counted, str):
@@ -123,7 +125,8 @@ def _since_restart(plan: Plan, stage: Soaking, guardrail: Guardrail) -> Evidence
     if since is None or since <= evidence.t0:
         return evidence
     size = bin_size(plan, stage.step, evidence)
-    skipped = math.ceil((since - evidence.t0) / size)
+    # In a soak that was held for very long the last bin goes on, and counts from its start.
+    skipped = min(math.ceil((since - evidence.t0) / size), MOST - 1)
     counts = tuple(bins[skipped:] for bins in evidence.counts)
     return replace(evidence, t0=evidence.t0 + skipped * size, counts=counts)
 

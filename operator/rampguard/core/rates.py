@@ -79,8 +79,6 @@ class _Test:
 
 def judge_drop(plan: Plan, stage: Soaking, guardrail: Guardrail, baseline: Baseline) -> Judgement:
     """Judge how many starts treatment's new users make per assignment, against control's."""
-    if not 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
-        return not_applicable(guardrail, ONE_ARM)
     evidence = stage.evidence
     since = _paired(counted(plan, evidence.counts, guardrail))
     limit = 1 - (guardrail.tolerance or 0) / 100
@@ -108,8 +106,6 @@ def judge_users(  # noqa: PLR0913 - as judge_drop, and what is told of the count
     bins: users with the event and all users, each counted once nothing can change any more. Each
     counts at most once by construction: the exact test holds.
     """
-    if not 0 < plan.values[stage.step] < 100:  # noqa: PLR2004 - percent
-        return not_applicable(guardrail, ONE_ARM)
     since = _paired(bins)
     limit = 1 - (guardrail.tolerance or 0) / 100
     test = _once(plan, stage, since, limit, baseline)

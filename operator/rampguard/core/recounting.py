@@ -3,7 +3,9 @@
 before the start    no count yet, or an old one     -> the last day is counted
 in a soak           no count of it, or an old one   -> its users are counted
 counted             -> remembered; the guardrails judge by it, and by how far the export reaches
+fewer than before   -> as not readable: the export lost what it held
 not readable        -> tried again a minute later; what was counted before holds as long as it may
+the soak is over    -> it waits until the users of all of it are counted
 
 All is counted anew each time: records may come late, twice and out of order.
 """
@@ -24,6 +26,8 @@ from rampguard.core.plan import Plan, soak_end
 from rampguard.core.reasons import Reason
 
 PACE = timedelta(minutes=5)  # from one count to the next
+STALE = timedelta(minutes=20)  # a count of before the start: a reading takes 10 min at most
+LOST, SLACK = 0.1, 10  # of the users that were counted: late records move some to another time
 PAUSE = timedelta(minutes=1)  # until what could not be read, or does not do, is tried again
 DELAYS = 9  # that are remembered
 OUTAGES = 50  # of a soak
@@ -49,10 +53,10 @@ def take_in(plan: Plan, state: State, seen: Observation) -> State:
     known, told = state.recounts, seen.recounted
     if known.asked is None or told is None or told.number != known.asked.number:
         return state
-    if told.unread:
+    if why := told.unread or _lost(known.told, told):
         number = known.count + 1
         again = replace(known.asked, number=number, at=seen.now + PAUSE)
-        known = replace(known, asked=again, count=number, unread=told.unread)
+        known = replace(known, asked=again, count=number, unread=why)
     else:
         delays = (*known.delays, *_delay(known.told, told))[-DELAYS:]
         known = replace(known, asked=None, told=told, unread="", delays=delays)
@@ -67,10 +71,29 @@ def _as_asked_now(plan: Plan, state: State) -> State:
     return replace(state, recounts=Recounts(mark=now, count=state.recounts.count))
 
 
+def _lost(before: Recounted | None, told: Recounted) -> str:
+    """Say that an export holds fewer users than it did: what it lost would be missed, or new."""
+    if before is None or (before.since, before.one_in) != (told.since, told.one_in):
+        return ""
+    had, has = _users(before), _users(told)
+    if had - has <= max(SLACK, LOST * had):
+        return ""
+    return f"it has {has} of the {had} users that were counted: it must keep a day and the soak"
+
+
+def _users(told: Recounted) -> int:
+    return max(
+        (day.control + day.treatment for _, many in told.bins for day in (total(many),)), default=0
+    )
+
+
 def _delay(before: Recounted | None, told: Recounted) -> Iterator[timedelta]:
-    """Yield how old the end of the export had become, if it went on since."""
+    """Yield how old the end of the export had become, if it went on since.
+
+    Nobody knows when it did while nothing was counted: that is no delay of the export.
+    """
     if before and before.reach and told.reach and told.reach > before.reach:
-        yield told.at - before.reach
+        yield min(told.at, before.at + PACE) - before.reach
 
 
 def asked_before_start(plan: Plan, state: State, now: datetime) -> State:
@@ -80,7 +103,7 @@ def asked_before_start(plan: Plan, state: State, now: datetime) -> State:
         return state
     told = known.told
     if told is not None:
-        good = not any(_objections(plan, known, now))
+        good = not any(_objections(plan, known))
         if now - told.at < (PACE if good else PAUSE):
             return state
     # What was read stays of use as long as the origin does.
@@ -89,10 +112,14 @@ def asked_before_start(plan: Plan, state: State, now: datetime) -> State:
     return _ask(state, now, since=fresh, origin=origin, size=WINDOW)
 
 
-def is_unknown(plan: Plan, state: State) -> bool:
-    """Say whether nothing was counted yet, and nothing is known against it."""
+def is_unknown(plan: Plan, state: State, now: datetime) -> bool:
+    """Say whether nothing was counted lately, and nothing is known against it."""
     known = state.recounts
-    return bool(mark(plan.ask)) and known.told is None and not known.unread
+    return bool(mark(plan.ask)) and not known.unread and _is_stale(known, now)
+
+
+def _is_stale(known: Recounts, now: datetime) -> bool:
+    return known.told is None or now - known.told.at > STALE
 
 
 def missing(plan: Plan, state: State, now: datetime) -> tuple[Because, ...]:
@@ -102,19 +129,20 @@ def missing(plan: Plan, state: State, now: datetime) -> tuple[Because, ...]:
     source = plan.ask.analytics.source if plan.ask.analytics else ""
     return tuple(
         Because(Reason.SIGNALS_MISSING, f"{who}: {why} (export {source})")
-        for who, why in _objections(plan, state.recounts, now)
+        for who, why in _objections(plan, state.recounts)
+        if state.recounts.unread or not _is_stale(state.recounts, now)
     )
 
 
-def _objections(plan: Plan, known: Recounts, now: datetime) -> Iterator[tuple[str, str]]:
-    """Yield the guardrails that could not judge now, and why."""
+def _objections(plan: Plan, known: Recounts) -> Iterator[tuple[str, str]]:
+    """Yield the guardrails that could not judge by the last count, and why."""
     told = known.told
     for one in plan.ask.guardrails:
         if not one.event or one.dry_run:
             continue
         if known.unread:
             yield one.name, f"it cannot be read: {known.unread}"
-        elif told and (why := _thin(one, told) or _old(plan, known, now, told.since)):
+        elif told and (why := _thin(one, told) or _old(plan, known, told.at, told.since)):
             yield one.name, why
 
 
@@ -137,7 +165,7 @@ def _old(plan: Plan, known: Recounts, at: datetime, since: datetime) -> str:
     if known.told is None:
         ends = "it was not read yet"
     elif reach is None:
-        ends = "it holds no exposures, or no other events"
+        ends = "it has no exposures, or no other events, so far"
     else:
         ends = f"it ends {reach:%Y-%m-%dT%H:%M:%SZ}, {show_duration(at - reach)} ago"
     why = f"; it cannot be read: {known.unread}" if known.unread else ""
@@ -180,8 +208,10 @@ def asked_in_soak(plan: Plan, state: State, stage: Soaking, now: datetime) -> St
         return state
     if known.asked is not None and known.asked.since == t0:
         return state
-    told = known.told
-    if told is not None and told.since == t0 and now - told.at < min(PACE, size):
+    told, pace = known.told, min(PACE, size)
+    if now >= soak_end(plan, stage) and awaited(plan, stage, known):
+        pace = min(pace, PAUSE)
+    if told is not None and told.since == t0 and now - told.at < pace:
         return state
     origin = told.origin if told is not None else (state.started_at or t0) - WINDOW
     return _ask(state, now, since=t0, origin=origin, size=size)
@@ -231,14 +261,24 @@ def without(state: State) -> State:
 
 def unseen(plan: Plan, stage: Soaking, known: Recounts, at: datetime) -> str:
     """Say why users of a soak cannot be judged at an instant; empty: they can, as far as known."""
-    t0 = stage.evidence.t0
-    if why := _old(plan, known, at, t0):
-        return why
+    return _old(plan, known, at, stage.evidence.t0)
+
+
+def awaited(plan: Plan, stage: Soaking, known: Recounts) -> str:
+    """Say that users of a soak are not counted yet that are to be before it ends; empty: all are.
+
+    The last of them came a moment before its end, and what they did soon after is still to come.
+    """
+    deciding = (g for g in plan.ask.guardrails if g.event and not g.dry_run)
+    both = 0 < plan.values[stage.step] < 100  # noqa: PLR2004 - percent
+    if not both or all(one.name in stage.accepted for one in deciding):
+        return ""
     told = counted(stage, known)
-    nothing = told is None or told.reach is None or told.reach <= t0
-    if nothing and at >= soak_end(plan, stage):
-        return "it holds nothing of this soak yet"
-    return ""
+    settled = told.settled if told else None
+    if settled is not None and settled >= soak_end(plan, stage) - 2 * plan.tempo.lag:
+        return ""
+    until = f"users exposed until {settled:%Y-%m-%dT%H:%M:%SZ}" if settled else "none"
+    return f"the export is awaited: of its users are counted {until}"
 
 
 def counted(stage: Soaking, known: Recounts) -> Recounted | None:

@@ -461,9 +461,17 @@ def _hold(
         return Because(Reason.SOAKING, f"{until}; the new baseline is not taken yet")
     if not seen.looks or seen.looks[-1].at < over or seen.now < over:
         return Because(Reason.SOAKING, until)
-    if due_findings(plan, stage, state.findings, over) and not ignore_blind:
-        return Because(Reason.NO_DATA, f"{until}; a finding waits for data")
+    if not ignore_blind and (waits := _waits(plan, state, stage)):
+        return replace(waits, message=f"{until}; {waits.message}")
     return _probing(state, until)
+
+
+def _waits(plan: Plan, state: State, stage: Soaking) -> Because | None:
+    """Say which data a soak that is over still waits for; None: for none."""
+    if due_findings(plan, stage, state.findings, soak_end(plan, stage)):
+        return Because(Reason.NO_DATA, "a finding waits for data")
+    why = recounting.awaited(plan, stage, state.recounts)
+    return Because(Reason.SOAKING, why) if why else None
 
 
 def _probing(state: State, until: str) -> Because | None:

@@ -69,7 +69,7 @@ def pending(plan: Plan, state: State, stage: Pending, seen: Observation) -> Deci
         return _wait(plan, state, stage, seen, Because(Reason.PENDING, "signals are being asked"))
     for waits, why in (
         (not is_answered(plan, state), PROBING),
-        (recounting.is_unknown(plan, state), READING),
+        (recounting.is_unknown(plan, state, seen.now), READING),
     ):
         if waits:
             return _wait(plan, state, stage, seen, Because(Reason.PENDING, why))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from export_scenes import HOUR, MINUTE, NOON, SECOND, START, Block, Seen
 from rampguard.core.analytics import Cohorts, Followed
-from rampguard.core.analytics.cohorts import BINS, OFTEN
+from rampguard.core.analytics.cohorts import BINS
 from rampguard.core.export import Bin, Recount
 
 SOON = 2 * MINUTE
@@ -71,9 +71,30 @@ def test_soon_is_from_the_exposure_on_and_no_longer_than_said(at: timedelta, hit
     assert first(exposed("a"), started("a", at=at)).control_hits == hit
 
 
-def test_an_earlier_event_does_not_hide_one_soon_after() -> None:
-    early = (started("a", at=-n * MINUTE) for n in range(OFTEN - 1))
+def test_earlier_events_do_not_hide_one_soon_after() -> None:
+    """Whoever does something often is not one who never does it."""
+    early = [started("a", at=-n * 5 * MINUTE) for n in range(200)]
     assert first(exposed("a"), *early, started("a")).control_hits == 1
+    assert first(exposed("a"), *early, started("a", at=4 * MINUTE)).control_hits == 0
+    assert first(*early, started("a"), exposed("a")).control_hits == 1
+
+
+def test_events_that_can_count_no_more_take_no_room() -> None:
+    """A first exposure only ever moves to an earlier time: what comes after it is over."""
+    later = [started("a", at=n * 5 * MINUTE) for n in range(1, 9)]
+    assert cohorts([exposed("a"), *later], most=1).one_in == 1
+    assert cohorts([*later, exposed("a")], most=1).one_in == 1
+    assert cohorts([exposed("a"), started("a")], most=2).one_in > 1
+    assert cohorts(later, most=9).one_in == 1
+    assert cohorts(later, most=8).one_in > 1
+
+
+def test_events_close_to_each_other_are_one() -> None:
+    close = [started("a", at=n * MINUTE) for n in range(50)]
+    apart = [started("a", at=n * (SOON + SECOND)) for n in range(3)]
+    assert cohorts(close, most=2).one_in == 1
+    assert cohorts(apart, most=4).one_in == 1
+    assert cohorts(apart, most=3).one_in > 1
 
 
 def test_only_the_events_that_were_asked_for_count() -> None:
@@ -116,7 +137,9 @@ def test_what_is_older_than_the_origin_is_not_known() -> None:
 
 @pytest.mark.parametrize("other", [Block("tree", name="another"), None])
 def test_exposures_to_something_else_are_none(other: Block | None) -> None:
-    assert first(Seen("a", other, at=NOON + MINUTE)) == Bin()
+    strange = Seen("a", other, at=NOON + MINUTE)
+    assert first(strange) == Bin()
+    assert cohorts([strange, LAST[1]]).reach is None
 
 
 def test_a_number_and_its_digits_are_one_user() -> None:
@@ -206,8 +229,8 @@ def test_a_sample_is_the_same_whoever_takes_it_and_when() -> None:
 
 def test_as_many_as_there_is_room_for_are_no_sample() -> None:
     two = [exposed("a"), started("a")]
-    assert cohorts(two, most=2).one_in == 1
-    assert cohorts(two, most=1).one_in > 1
+    assert cohorts(two, most=3).one_in == 1
+    assert cohorts(two, most=2).one_in > 1
 
 
 instants = st.integers(-30, 50).map(lambda minutes: minutes * MINUTE)

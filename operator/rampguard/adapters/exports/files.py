@@ -80,7 +80,7 @@ def _matching(fs: Any, path: str) -> list[str]:
         return [path]
     pattern = path.replace("[", "[[]").replace("?", "[?]")
     found = fs.glob(pattern, detail=True)
-    return sorted(name for name, told in found.items() if told["type"] == "file")
+    return sorted(n for n, told in found.items() if told["type"] == "file" or fs.isfile(n))  # links
 
 
 def _written(fs: Any, path: str) -> datetime | None:

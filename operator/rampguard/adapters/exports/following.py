@@ -10,6 +10,7 @@ from rampguard.api.blocks import MAGIC
 from rampguard.api.events import records
 from rampguard.core.analytics import Cohorts, Followed
 from rampguard.core.export import Recount, Recounted
+from rampguard.ports import Unavailable
 
 AT_ONCE = 2**14  # events
 TAIL = 256  # bytes by which a file is known again
@@ -43,7 +44,9 @@ class Following:
 
     def count(self, wanted: Recount, over: Event) -> Recounted:
         """Read what is new, and count."""
-        with self._lock:
+        if not self._lock.acquire(blocking=False):  # its file system hangs: no thread waits for it
+            raise Unavailable("the reading before is not over yet")
+        try:
             for file in Export(self.url, self.followed.origin, over).files():
                 self._take_in(file, wanted)
             settled, bins = self._cohorts.count(wanted)
@@ -57,13 +60,17 @@ class Following:
                 bins=tuple(bins.items()),
                 one_in=self._cohorts.one_in,
             )
+        finally:
+            self._lock.release()
 
     def _take_in(self, file: ExportFile, wanted: Recount) -> None:
         before = self._read.get(file.path)
         size = file.size()
+        if before and not file.holds(before.tail, before.end):
+            before = None
         if before and before.size == size:
             return
-        if before and (before.packed or not file.holds(before.tail, before.end)):
+        if before and before.packed:
             before = None
         reading = _Reading(before)
         events = (event for _, event in records(reading.through(file.blocks(reading.at))))

@@ -128,9 +128,10 @@ def _selectors(one: Facts, spec: Json) -> Iterator[Facts]:
     for rule in items(spec.get("guardrails")):
         if safe(rule.get("name")) != one["name"]:
             continue
-        typed = rule.get("type") in {"ExposureBalance", "RelativeDrop"}
+        event = rule.get("event")
+        typed = rule.get("type") in {"ExposureBalance", "RelativeDrop"} and not event
         asked = {
-            **{what: safe(rule.get(what)) for what in ("metric", "requests", "query")},
+            **{what: safe(rule.get(what)) for what in ("metric", "event", "requests", "query")},
             "assignments": safe(part(spec, "metrics").get("assignments")) if typed else "",
         }
         for what, selector in asked.items():

@@ -81,10 +81,22 @@ def _draw(axis: Any, curve: Curve, holes: Sequence[Hole], marks: Sequence[Mark])
     for end in ("floor", "ceiling"):
         limits = _column(points, end, -math.inf, math.inf)
         axis.plot(times, limits, color=LIMIT, lw=1.4, ls=(0, (5, 3)))
+    if len(seen := [one for one in points if one.value is not None]) == 1:
+        _alone(axis, seen[0], bottom, top)
     if broken := [one for one in points if one.breached and one.value is not None]:
         axis.plot([broken[0].at], [broken[0].value], "X", color=LIMIT, ms=9, clip_on=False)
     _marks(axis, marks, first, last)
     _axes(axis, curve.type)
+
+
+def _alone(axis: Any, one: Point, bottom: float, top: float) -> None:
+    """Draw the only point that was measured: a line needs two."""
+    low, high = (_column([one], end, bottom, top) for end in ("low", "high"))
+    axis.vlines([one.at], low, high, color=LINE, lw=1.8, clip_on=False)
+    axis.plot([one.at], [one.value], "o", color=LINE, ms=6, clip_on=False)
+    for limit in (one.floor, one.ceiling):
+        if limit is not None:
+            axis.axhline(limit, color=LIMIT, lw=1.4, ls=(0, (5, 3)))
 
 
 def _shade(axis: Any, hole: Hole, first: datetime, last: datetime) -> None:
