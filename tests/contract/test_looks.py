@@ -193,7 +193,7 @@ async def test_every_user_is_counted_once(metrics):
 async def test_an_arm_without_series_is_no_data(metrics):
     share = judged(await look(metrics, "silent-arm", SOAK), "share")
     assert share.verdict is Verdict.NO_DATA
-    assert share.why == 'no series with variant="list" of a pod of the targets'
+    assert share.why == 'no series with variant="list" of a pod of the targets; there are: tree'
 
 
 async def test_a_restart_loses_no_user_that_was_scraped(metrics):
