@@ -45,6 +45,7 @@ class Act:
         return "RollbackVerified" if self.harm else "RampSucceeded"
 
 
+SAID = 80  # letters of a notice that are shown
 ACTS = (
     Act("10", "a smoke test, 0 -> 10", "Completed", 10),
     Act("50", "a ramp that goes well, 10 -> 50", "Completed", 50),
@@ -179,9 +180,10 @@ def tell(notices: list[Heard], since: float) -> None:
     """Print who was told what, and when."""
     table = Table(title="\nWhat #calc-design was told", title_justify="left", box=None)
     for column in ("after", "notice", "ramp", "it says"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
+        table.add_column(column, no_wrap=True)
     for one in notices:
-        cells = (f"{one.at - since:.0f} s", one.kind, one.ramp, one.sentence)
+        said = one.sentence if len(one.sentence) <= SAID else f"{one.sentence[: SAID - 1]}…"
+        cells = (f"{one.at - since:.0f} s", one.kind, one.ramp.rpartition("-")[2], said)
         table.add_row(*map(escape, cells))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     for name in untold(ACTS, notices):
