@@ -46,7 +46,7 @@ def test_a_hostile_string_in_every_field_moves_no_cursor_and_hides_nothing(poiso
         *tree(record, NOW, UNICODE),
         *explanation(record, NOW, UNICODE),
         *listing([record], NOW),
-        status_line(record),
+        status_line(record, NOW),
     ]
     shown = plain(lines)
     assert all(char.isprintable() or char == "\n" for char in shown)
@@ -102,7 +102,7 @@ SHAPES: dict[str, Any] = {
 def test_an_object_of_any_shape_is_shown(ramp: Any) -> None:
     record = read(ramp)
     lines = [*tree(record, NOW, UNICODE), *explanation(record, NOW, UNICODE)]
-    assert plain([*lines, *listing([record], NOW), status_line(record)])
+    assert plain([*lines, *listing([record], NOW), status_line(record, NOW)])
 
 
 AGES = {
