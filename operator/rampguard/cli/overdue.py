@@ -47,10 +47,11 @@ def _due(record: Record) -> Iterator[tuple[str, datetime, timedelta]]:
     soak = record.soak
     if soak is None:
         return
+    patience = PATIENCE + _waits_for_data(record)
     if soak.next_finding_at:
-        yield "finding", soak.next_finding_at, PATIENCE + _waits_for_data(record)
+        yield "finding", soak.next_finding_at, patience
     if soak.ends_at and not _is_held(record):
-        yield "end", soak.ends_at, PATIENCE
+        yield "end", soak.ends_at, patience
 
 
 def _pods_are_lost(record: Record) -> bool:
@@ -59,7 +60,7 @@ def _pods_are_lost(record: Record) -> bool:
 
 
 def _waits_for_data(record: Record) -> timedelta:
-    """Return for how long a finding may wait: without data, until maxBlind is over."""
+    """Return how long a finding may wait, and the end with it: without data, for maxBlind."""
     passing = record.facts.get("GuardrailsPassing")
     blind = passing is not None and passing.reason == "NoData"
     return record.max_blind if blind else timedelta(0)

@@ -47,9 +47,9 @@ def write(path: Path, *documents: object) -> str:
 
 
 BIASED = (
-    'spec.guardrails.0.metric (starts): needs source="assignment" as metrics.assignments has it: without'
-    " it, starts of users who were assigned before the change would be counted (biased, not noisy)"
-    " (found session_starts_total)"
+    'spec.guardrails.0.metric (starts): needs source="assignment" as metrics.assignments has it:'
+    " without it, starts of users who were assigned before the change would be counted (biased,"
+    " not noisy) (found session_starts_total)"
 )
 MISTAKES: dict[str, tuple[object, str]] = {
     "a text for from": (
@@ -63,19 +63,19 @@ MISTAKES: dict[str, tuple[object, str]] = {
     "a number for soak": (changed(soak=24), "spec.soak: should be a valid string (found 24)"),
     "a duration that is none": (changed(soak="1d"), "(found 1d)"),
     "a guardrail with a name": (
-        watched({"name": "errors", "type": "ErrorRate", "tolerance": "5"}),
+        watched(ERRORS | {"tolerance": "5"}),
         'spec.guardrails.0.tolerance (errors): should be a valid integer (found "5")',
     ),
     "a guardrail without a name": (
-        watched({"type": "ErrorRate", "tolerance": "5"}),
+        watched({name: told for name, told in ERRORS.items() if name != "name"}),
         "spec.guardrails.0.name: required",
     ),
     "a guardrail with a name of any length": (
-        watched({"name": "x" * 99, "type": "ErrorRate", "tolerance": "5"}),
+        watched(ERRORS | {"name": "x" * 99, "tolerance": "5"}),
         "spec.guardrails.0.tolerance: should be a valid integer",
     ),
     "a guardrail whose name moves the cursor": (
-        watched({"name": "a\x1b[2J", "type": "ErrorRate", "tolerance": "5"}),
+        watched(ERRORS | {"name": "a\x1b[2J", "tolerance": "5"}),
         "spec.guardrails.0.tolerance: should be a valid integer",
     ),
     "equal ends": (changed(to=10), "from and to must differ"),
