@@ -250,6 +250,7 @@ def scenes() -> dict[str, Json]:
             ),
         ),
         "soaking": ramp_after(*soak, look_at(HOUR, *UNSURE), look_at(6 * HOUR), look_at(7 * HOUR)),
+        "abandoned": ramp_after(*soak, look_at(HOUR), look_at(2 * HOUR)),
         "probed": ramp_after(
             *asked,
             proven(3),
@@ -315,10 +316,16 @@ def scenes() -> dict[str, Json]:
 
 SCENES = scenes()
 NOW = T + 7 * HOUR + 5 * MINUTE
-DAY_AFTER = T + 25 * HOUR
-LATE = frozenset({"completed", "inconclusive"})
+SEEN_AT = {
+    "completed": T + 25 * HOUR,
+    "inconclusive": T + 25 * HOUR,
+    "held": T + HOUR + 5 * MINUTE,
+    "probed": T + 35 * MINUTE,
+    "stepped": T + 10 * MINUTE,
+    "abandoned": T + 9 * HOUR,
+}
 
 
 def now_of(scene: str) -> datetime:
-    """Return when a scene is looked at."""
-    return DAY_AFTER if scene in LATE else NOW
+    """Return when a scene is looked at: before anything is overdue, but for the abandoned."""
+    return SEEN_AT.get(scene, NOW)

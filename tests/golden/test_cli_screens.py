@@ -24,6 +24,7 @@ PHASES = {
     "gate-start": "AwaitingApproval",
     "applying": "Applying",
     "soaking": "Soaking",
+    "abandoned": "Soaking",
     "probed": "Soaking",
     "misassigned": "RolledBack",
     "silent": "Blocked",
@@ -72,7 +73,10 @@ def test_ramps_of_all_namespaces_are_listed(golden: Golden) -> None:
 
 def test_a_status_is_a_line(golden: Golden) -> None:
     records = {scene: read(cli_ramps.SCENES[scene]) for scene in PHASES}
-    told = [f"{int(record.exit)}  {plain([status_line(record)])}" for record in records.values()]
+    told = [
+        f"{int(record.exit)}  {plain([status_line(record, cli_ramps.now_of(scene))])}"
+        for scene, record in records.items()
+    ]
     golden("cli/status.txt", "".join(told))
 
 
@@ -89,12 +93,12 @@ def test_the_tree_keeps_to_a_narrow_terminal(golden: Golden) -> None:
     golden("cli/get-blind-80.txt", shown)
 
 
-@pytest.mark.parametrize("scene", ["soaking", "rolled-back", "unseen"])
+@pytest.mark.parametrize("scene", ["soaking", "rolled-back", "unseen", "abandoned"])
 def test_programs_read_the_same_facts(scene: str, golden: Golden) -> None:
     record, at = read(cli_ramps.SCENES[scene]), cli_ramps.now_of(scene)
     told = {
-        "status": facts.of_status(record),
-        "get": facts.of_ramp(record),
+        "status": facts.of_status(record, at),
+        "get": facts.of_ramp(record, at),
         "explain": facts.of_explanation(record, at),
     }
     golden(f"cli/facts-{scene}.json", f"{json.dumps(told, indent=2)}\n")

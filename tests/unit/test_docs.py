@@ -92,6 +92,20 @@ def test_the_first_ramp_of_the_readme_is_the_minimal_example() -> None:
     assert yaml.safe_load(block) == yaml.safe_load(written(minimal))
 
 
+def test_the_manifest_of_your_own_app_is_the_example() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", in_docs("your-own-app.md"), re.DOTALL)
+    example = written(ROOT / "examples" / "ramps" / "your-own-app.yaml")
+    assert [block for block in blocks if "kind: ExperimentRamp" in block] == [
+        example.partition("\n")[2]
+    ]
+
+
+def test_the_values_of_the_lab_that_differ_are_told() -> None:
+    values = yaml.safe_load(written(ROOT / "lab" / "operator-values.yaml"))["config"]
+    told = in_docs("lab.md").partition("## What differs from production")[2].partition("## ")[0]
+    assert [name for name in values if name != "prometheus" and f"`{name}`" not in told] == []
+
+
 def test_the_reference_is_fresh() -> None:
     assert in_docs("reference.md") == generator().reference(), "run docs/generate.py"
 

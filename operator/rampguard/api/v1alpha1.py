@@ -1,5 +1,6 @@
 """ExperimentRamp v1alpha1: what people write becomes what the core is asked."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +33,7 @@ GROUP, VERSION, KIND = "rampguard.dev", "v1alpha1", "ExperimentRamp"
 REQUESTED_BY = "rampguard.dev/requested-by"
 FORCE_DELETE = "rampguard.dev/force-delete"
 MOST_ERRORS = 10  # told at once
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")  # of a guardrail that can stand in a line
 
 
 def to_ask(ramp: Json) -> Ask:
@@ -44,7 +46,7 @@ def to_ask(ramp: Json) -> Ask:
     try:
         spec = Spec.model_validate(ramp.get("spec"))
     except ValidationError as error:
-        raise InvalidSpec(_told(error)) from error
+        raise InvalidSpec(_told(error, part(ramp.get("spec")))) from error
     metadata = part(ramp, "metadata")
     annotations = part(metadata, "annotations")
     return Ask(
@@ -152,20 +154,41 @@ def _created(metadata: Json) -> datetime:
         raise InvalidSpec(f"metadata.creationTimestamp: {saying(written)} is no time") from error
 
 
-def _told(error: ValidationError) -> str:
+def _told(error: ValidationError, spec: Json) -> str:
     """Say of each mistake where it stands and what is expected, a line each."""
     mistakes = error.errors(include_url=False, include_input=True, include_context=False)
-    lines = [_line(one) for one in mistakes[:MOST_ERRORS]]
+    lines = [_line(one, spec) for one in mistakes[:MOST_ERRORS]]
     more = len(mistakes) - MOST_ERRORS
     return "; ".join([*lines, *([f"and {more} more"] if more > 0 else [])])
 
 
-def _line(mistake: Any) -> str:
-    where = ".".join(["spec", *(str(step) for step in mistake["loc"])])
+def _line(mistake: Any, spec: Json) -> str:
+    where = f"{saying('.'.join(['spec', *map(str, mistake['loc'])]))}{_named(mistake['loc'], spec)}"
     if mistake["type"] == "extra_forbidden":
-        return f"{saying(where)}: no such field"
+        return f"{where}: no such field"
     if mistake["type"] == "missing":
-        return f"{saying(where)}: required"
-    given = mistake.get("input")
-    told = f" (found {saying(str(given))})" if isinstance(given, str | int | float | bool) else ""
-    return f"{saying(where)}: {mistake['msg'].removeprefix('Input ')}{told}"
+        return f"{where}: required"
+    return f"{where}: {mistake['msg'].removeprefix('Input ')}{_found(mistake)}"
+
+
+def _named(place: tuple[Any, ...], spec: Json) -> str:
+    """Return the name of the guardrail at a place; "": it has none, or none to show."""
+    match place:
+        case ("guardrails", int(at), *_):
+            guardrails = spec.get("guardrails")
+            one = guardrails[at] if isinstance(guardrails, list) else None
+            name = text(part(one).get("name"))
+            return f" ({name})" if _NAME.fullmatch(name) else ""
+        case _:
+            return ""
+
+
+def _found(mistake: Any) -> str:
+    """Return what stands there; a text where none belongs has quotes: they are the mistake."""
+    match mistake.get("input"):
+        case str() as given if mistake["type"].endswith("_type"):
+            return f' (found "{saying(given)}")'
+        case str() | int() | float() | bool() as given:
+            return f" (found {saying(str(given))})"
+        case _:
+            return ""

@@ -12,6 +12,7 @@ from rampguard.cli.exits import Exit
 from rampguard.cli.explain import explanation
 from rampguard.cli.following import follow, timer
 from rampguard.cli.kubectl import Kubectl
+from rampguard.cli.overdue import overdue
 from rampguard.cli.record import Record, read
 from rampguard.cli.screen import Screen, now, rich_text
 from rampguard.cli.text import Line, Span, crop_line, line
@@ -34,7 +35,7 @@ def list_ramps(kubectl: Kubectl, screen: Screen, *, everywhere: bool, form: str)
     """Show all ramps as a table."""
     records = [read(ramp) for ramp in kubectl.every(everywhere=everywhere)]
     if form:
-        print_facts(facts.of_list(records), form)
+        print_facts(facts.of_list(records, now()), form)
     elif records:
         screen.show(
             crop_line(one, LONGEST) for one in listing(records, now(), everywhere=everywhere)
@@ -49,7 +50,7 @@ def get_ramp(kubectl: Kubectl, screen: Screen, name: str, *, form: str) -> Exit:
     """Show one ramp as a tree."""
     record = read(kubectl.get(name))
     if form:
-        print_facts(facts.of_ramp(record), form)
+        print_facts(facts.of_ramp(record, now()), form)
     else:
         screen.show(tree(record, now(), screen.symbols, width=_width(screen)))
     return Exit.DONE
@@ -69,9 +70,9 @@ def status_of_ramp(kubectl: Kubectl, screen: Screen, name: str, *, form: str) ->
     """Show one line, and return what stands for the phase."""
     record = read(kubectl.get(name))
     if form:
-        print_facts(facts.of_status(record), form)
+        print_facts(facts.of_status(record, now()), form)
     else:
-        screen.show([crop_line(status_line(record), LONGEST)])
+        screen.show([crop_line(status_line(record, now()), LONGEST)])
     return record.exit
 
 
@@ -96,7 +97,7 @@ def wait_for_ramp(
         if not form:
             screen.show(lines)
         elif lines:
-            print_facts(facts.of_status(record), form)
+            print_facts(facts.of_status(record, now()), form)
         if record.exit is not Exit.RUNNING:
             return record.exit
     phase = record.phase if record else "not seen"
@@ -107,12 +108,19 @@ def wait_for_ramp(
 def _changes(
     kubectl: Kubectl, name: str, limit: timedelta | None
 ) -> Iterator[tuple[Record, list[Line]]]:
-    """Yield each record seen with the lines that it adds to those before it; there may be none."""
-    before: Record | None = None
+    """Yield each record seen with the lines that it adds to those before it; there may be none.
+
+    Where no record comes any more, what is overdue is told once.
+    """
+    before, warned = None, False
     for record in follow(kubectl, name, timer(limit)):
         if record is not None:
+            warned = before is None and overdue(record, now()) is not None
             yield record, news(before, record)
             before = record
+        elif before and not warned and overdue(before, now()):
+            warned = True
+            yield before, news(None, before)
 
 
 def news(before: Record | None, record: Record) -> list[Line]:
@@ -126,7 +134,7 @@ def news(before: Record | None, record: Record) -> list[Line]:
     known = set(before.timeline)
     added = [one for one in record.timeline if one not in known]
     if added:
-        phase = status_line(record)[0]
+        phase = status_line(record, now())[0]
         return [crop_line(line(f"{at}  ", phase, words), LONGEST) for at, words in added]
     if (before.phase, before.summary) == (record.phase, record.summary):
         return []
@@ -134,7 +142,7 @@ def news(before: Record | None, record: Record) -> list[Line]:
 
 
 def _stamped(at: str, record: Record) -> Line:
-    return (Span(f"{at or f'{now():%Y-%m-%dT%H:%M:%SZ}'}  "), *status_line(record))
+    return (Span(f"{at or f'{now():%Y-%m-%dT%H:%M:%SZ}'}  "), *status_line(record, now()))
 
 
 def _width(screen: Screen) -> int:

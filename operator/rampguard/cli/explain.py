@@ -5,6 +5,7 @@ from datetime import datetime
 
 from rampguard.api.apply import undo_by_hand
 from rampguard.cli.advice import next_steps
+from rampguard.cli.overdue import overdue
 from rampguard.cli.record import Guardrail, Record, Target
 from rampguard.cli.symbols import Symbols, phase_mark, status_mark, verdict_mark, verdict_words
 from rampguard.cli.text import Line, Span, Tone, columns, crop, line
@@ -28,7 +29,7 @@ SHOWN = (
 def explanation(record: Record, now: datetime, symbols: Symbols) -> list[Line]:
     """Return the whole explanation of one ramp."""
     parts = (
-        list(_headline(record, symbols)),
+        list(_headline(record, now, symbols)),
         list(_guardrails(record, symbols)),
         _section("What is known", list(_facts(record, symbols))),
         _section("What was found", list(_findings(record, symbols))),
@@ -70,11 +71,13 @@ def _original(target: Target) -> Original:
     return Original(deployment=target.deployment, uid="", container=target.container, value=value)
 
 
-def _headline(record: Record, symbols: Symbols) -> Iterator[Line]:
+def _headline(record: Record, now: datetime, symbols: Symbols) -> Iterator[Line]:
     mark = phase_mark(symbols, record.phase)
     named = reason(record)
     told = "" if named == record.phase else f" ({named})"
     yield line(Span(record.phase, mark.tone), f"{told}: {why(record)}")
+    if late := overdue(record, now):
+        yield line(Span(f"{symbols.needs} {late.words}", Tone.NEEDS))
     if record.requested_by:
         yield line(f"The last request was made by {crop(record.requested_by, 128)}")
     if record.abort and record.abort_reason:
@@ -95,7 +98,7 @@ def why(record: Record) -> str:
     if record.rollback:
         return crop(record.rollback.because, LONGEST)
     stalled = record.stalled.message if record.stalled else ""
-    return crop(stalled or record.summary or "the operator has not looked at it yet", LONGEST)
+    return crop(stalled or record.told or "the operator has not looked at it yet", LONGEST)
 
 
 def _section(title: str, lines: list[Line]) -> list[Line]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rampguard.cli.advice import needs_you, next_steps
 from rampguard.cli.captured import command, why_none
+from rampguard.cli.overdue import overdue
 from rampguard.cli.record import Finding, Guardrail, Record, Rollback, Target, counted
 from rampguard.core.links import Link
 
@@ -13,20 +14,21 @@ VERSION = "rampguard.dev/cli/v1"
 Facts = dict[str, Any]
 
 
-def of_status(record: Record) -> Facts:
+def of_status(record: Record, at: datetime) -> Facts:
     """Return what `status` tells."""
-    return {"apiVersion": VERSION, "kind": "RampStatus", **_status(record)}
+    return {"apiVersion": VERSION, "kind": "RampStatus", **_status(record, at)}
 
 
-def of_list(records: Iterable[Record]) -> Facts:
+def of_list(records: Iterable[Record], at: datetime) -> Facts:
     """Return what `list` tells."""
     ordered = sorted(records, key=lambda r: (r.namespace, r.name))
-    return {"apiVersion": VERSION, "kind": "RampList", "items": [_status(one) for one in ordered]}
+    told = [_status(one, at) for one in ordered]
+    return {"apiVersion": VERSION, "kind": "RampList", "items": told}
 
 
-def of_ramp(record: Record) -> Facts:
+def of_ramp(record: Record, at: datetime) -> Facts:
     """Return what `get` tells."""
-    return {"apiVersion": VERSION, "kind": "Ramp", **_status(record), **_more(record)}
+    return {"apiVersion": VERSION, "kind": "Ramp", **_status(record, at), **_more(record)}
 
 
 def of_explanation(record: Record, at: datetime) -> Facts:
@@ -37,11 +39,11 @@ def of_explanation(record: Record, at: datetime) -> Facts:
     ]
     told = {"conditions": conditions, "next": next_steps(record, at)}
     head = {"apiVersion": VERSION, "kind": "RampExplanation"}
-    return {**head, **_status(record), **_more(record), **told}
+    return {**head, **_status(record, at), **_more(record), **told}
 
 
-def _status(record: Record) -> Facts:
-    pods = counted(record.pods)
+def _status(record: Record, at: datetime) -> Facts:
+    pods, late = counted(record.pods), overdue(record, at)
     return {
         "name": record.name,
         "namespace": record.namespace,
@@ -60,7 +62,8 @@ def _status(record: Record) -> Facts:
         },
         "findings": [{"after": one.after, "verdict": one.verdict} for one in record.findings],
         "gates": [gate.name for gate in record.gates],
-        "needsYou": needs_you(record) or None,
+        "needsYou": needs_you(record, at) or None,
+        "overdue": late and {"what": late.what, "at": at_text(late.at)},
         "exitCode": int(record.exit),
     }
 

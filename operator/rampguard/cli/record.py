@@ -16,6 +16,7 @@ from rampguard.core.links import Link, is_web
 REQUESTED_BY = "rampguard.dev/requested-by"
 ABORT_REASON = "rampguard.dev/abort-reason"
 _NOW = re.compile(r"-> ([0-9]{1,3})")
+_MAX_BLIND = timedelta(minutes=10)  # the default of the schema
 _PODS = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
@@ -137,6 +138,7 @@ class Record:
     to: int | None
     stepped: bool
     paused: bool
+    max_blind: timedelta
     abort: str
     approve: str
     requested_by: str
@@ -168,6 +170,12 @@ class Record:
         """Return the reason of Ready."""
         ready = self.facts.get("Ready")
         return ready.reason if ready else ""
+
+    @property
+    def told(self) -> str:
+        """Return the sentence that the summary is the beginning of; "": nothing is told yet."""
+        ready = self.facts.get("Ready")
+        return (ready.message if ready else "") or self.summary
 
     @property
     def stalled(self) -> Fact | None:
@@ -227,6 +235,7 @@ def read(ramp: Json) -> Record:
         to=_whole(spec.get("to")),
         stepped=bool(spec.get("steps")),
         paused=spec.get("paused") is True,
+        max_blind=_span(spec.get("maxBlind")) or _MAX_BLIND,
         abort=safe(status.get("abort")) or safe(spec.get("abort")),
         approve=safe(spec.get("approve")),
         requested_by=safe(notes.get(REQUESTED_BY)),

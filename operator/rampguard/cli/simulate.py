@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import click
@@ -17,7 +17,7 @@ from rampguard.cli.lint import mistakes_of, ramps_of
 from rampguard.cli.screen import Screen, now
 from rampguard.cli.simulation import simulation
 from rampguard.cli.simulation_facts import of_simulation
-from rampguard.cli.text import safe
+from rampguard.cli.text import lasting, safe
 from rampguard.core.ask import Ref
 from rampguard.core.backtest import Backtest, backtest
 from rampguard.core.durations import show_duration
@@ -28,6 +28,7 @@ from rampguard.core.statistics import BATCH
 
 WEEK = 7.0  # days
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+FINE = timedelta(seconds=15)  # between instants where there is little to count
 Item = TypeVar("Item")
 
 
@@ -90,8 +91,7 @@ def _history(wanted: Wanted, plan: Plan, labels: Labels) -> History:
     if wanted.source:
         return exports.read(wanted.source)
     step = BATCH if plan.soaks[plan.last] >= HOUR else MINUTE
-    last = int((wanted.at or now()).timestamp()) // int(step.total_seconds())
-    end = datetime.fromtimestamp(last * step.total_seconds(), tz=now().tzinfo)
+    end = _on_grid(wanted.at or now(), step)
     start = end - timedelta(days=wanted.days or WEEK) // step * step
     server = past.Server(wanted.url or "", past.headers_of(wanted.header_file))
     return past.ask(
@@ -113,17 +113,34 @@ def _counted(wanted: Wanted, plan: Plan, labels: Labels, history: History) -> Co
         )
     counts = counted(plan, labels, history)
     if counts.span < plan.tempo.history:
-        what = f"only {show_duration(counts.span)}" if counts.span else "nothing"
-        raise Told(
-            "\n".join(
-                (
-                    f"Prometheus remembers {what} of what this ramp counts; 1h is the least",
-                    *(f"  missing: {one}" for one in counts.missing),
-                )
-            ),
-            Exit.REFUSED,
-        )
+        raise _too_short(plan, _closer(wanted, plan, labels) or counts)
     return counts
+
+
+def _closer(wanted: Wanted, plan: Plan, labels: Labels) -> Counts | None:
+    """Return the last hour of a Prometheus to the quarter of a minute; None: a file has no more."""
+    if wanted.source:
+        return None
+    end = _on_grid(wanted.at or now(), FINE)
+    server = past.Server(wanted.url or "", past.headers_of(wanted.header_file))
+    start = end - plan.tempo.history
+    found = past.ask(server, queries(plan, labels), start=start, end=end, step=FINE)
+    return counted(plan, labels, found)
+
+
+def _too_short(plan: Plan, counts: Counts) -> Told:
+    """Say how much there is, what is needed, and when there will be enough."""
+    needed, there = show_duration(plan.tempo.history), counts.span
+    what = f"only {show_duration(there)}" if there else "nothing"
+    again = f": try again in {lasting(plan.tempo.history - there)}" if there else ""
+    head = f"Prometheus remembers {what} of what this ramp counts; it needs {needed}{again}"
+    return Told("\n".join((head, *(f"  missing: {one}" for one in counts.missing))), Exit.REFUSED)
+
+
+def _on_grid(at: datetime, step: timedelta) -> datetime:
+    """Return the last instant of a grid that is not after an instant."""
+    whole = int(at.timestamp()) // int(step.total_seconds())
+    return datetime.fromtimestamp(whole * step.total_seconds(), tz=UTC)
 
 
 def _tried(plan: Plan, counts: Counts) -> Backtest:

@@ -1,7 +1,9 @@
 """Lines of text that are safe to show: spans with a tone, columns, durations."""
 
+import itertools
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -91,6 +93,54 @@ def crop_line(one: Line, width: int) -> Line:
             break
         kept.append(Span(crop(span.text, left), span.tone))
     return tuple(kept)
+
+
+def wrap(one: Line, width: int, indent: int) -> list[Line]:
+    """Return a line as lines that take at most so many columns, later ones indented.
+
+    It is broken between words; a word that is longer than a line is broken, too.
+    """
+    if sum(cells(span.text) for span in one) <= width:
+        return [one]
+    rows: list[list[Span]] = [[]]
+    left, room = width, max(1, width - indent)
+    for span in one:
+        for word in _words(span.text, room):
+            if cells(word.rstrip()) > left:
+                rows.append([Span(" " * indent)])
+                left = room
+            rows[-1].append(Span(word, span.tone))
+            left -= cells(word)
+    return [_joined(row) for row in rows]
+
+
+def _words(text: str, room: int) -> Iterator[str]:
+    """Yield words with the blanks after them, none longer than the room there is."""
+    for word in re.findall(r" *[^ ]* *", text):
+        rest = word
+        while cells(rest.rstrip()) > room:
+            head = _fitting(rest, room)
+            yield head
+            rest = rest[len(head) :]
+        if rest:
+            yield rest
+
+
+def _fitting(text: str, room: int) -> str:
+    taken = 0
+    for n, char in enumerate(text):
+        taken += _cells(char)
+        if taken > room and n:
+            return text[:n]
+    return text
+
+
+def _joined(row: list[Span]) -> Line:
+    """Return a line with neighbours of one tone as one span, without blanks at its end."""
+    *row, last = row
+    row.append(Span(last.text.rstrip(), last.tone))
+    runs = itertools.groupby(row, key=lambda span: span.tone)
+    return tuple(Span("".join(span.text for span in run), tone) for tone, run in runs)
 
 
 def columns(rows: Sequence[Sequence[Span]], *, widest: int = 60, gap: int = 3) -> list[Line]:

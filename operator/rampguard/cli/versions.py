@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import click
 
-from rampguard.api.raw import Json, part, text
+from rampguard.api.raw import Json, number, part, text
 from rampguard.cli.commands import print_facts
 from rampguard.cli.exits import Exit, Told
 from rampguard.cli.facts import VERSION
@@ -40,12 +40,15 @@ def _operator(deployment: Json) -> Json:
         "namespace": safe(meta.get("namespace")),
         "deployment": safe(meta.get("name")),
         "version": safe(text(part(meta, "labels").get("app.kubernetes.io/version"))),
+        "ready": number(part(deployment, "status").get("readyReplicas")),
+        "replicas": number(part(deployment, "spec").get("replicas"), 1),
     }
 
 
 def _print_operators(operators: list[Json], *, asked: bool) -> None:
     for one in operators:
         told = one["version"] or "unknown"
-        click.echo(f"operator      {told}, {one['namespace']}/{one['deployment']}")
+        ready = f"{one['ready']} of {one['replicas']} ready"
+        click.echo(f"operator      {told}, {one['namespace']}/{one['deployment']}, {ready}")
     if asked and not operators:
         click.echo("operator      none is seen in this cluster")

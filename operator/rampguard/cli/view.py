@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rampguard.cli.advice import needs_you, next_words
+from rampguard.cli.overdue import overdue
 from rampguard.cli.record import Finding, Guardrail, Record, Target, counted
 from rampguard.cli.symbols import (
     ASCII,
@@ -14,11 +15,14 @@ from rampguard.cli.symbols import (
     verdict_mark,
     verdict_words,
 )
-from rampguard.cli.text import Line, Span, Tone, age, columns, crop, crop_line, lasting, line
+from rampguard.cli.text import Line, Span, Tone, age, columns, crop, crop_line, lasting, line, wrap
 
 BAR = 31  # cells
+NEXT = 60  # columns of a cell
 UNLIMITED = 10_000  # columns: a line as long as it is
 LONGEST = 400  # columns of a line of the tree; explain has the whole
+LONGEST_WORDS = 1000  # columns of what stands in the header, over several lines
+INDENT = 12  # columns
 
 
 def listing(records: Sequence[Record], now: datetime, *, everywhere: bool = False) -> list[Line]:
@@ -32,7 +36,7 @@ def listing(records: Sequence[Record], now: datetime, *, everywhere: bool = Fals
 
 
 def _listed(one: Record, now: datetime) -> list[Span]:
-    asked = needs_you(one)
+    asked = needs_you(one, now)
     words = next_words(one, now)
     return [
         Span(one.name),
@@ -40,7 +44,7 @@ def _listed(one: Record, now: datetime) -> list[Span]:
         Span(one.progress or "-"),
         Span(one.pods),
         Span(one.findings_summary, Tone.BAD if "BREACHED" in one.findings_summary else Tone.PLAIN),
-        Span(crop(words, 36), Tone.NEEDS if asked else Tone.PLAIN),
+        Span(crop(words, NEXT), Tone.NEEDS if asked else Tone.PLAIN),
         Span(age(one.created_at, now)),
     ]
 
@@ -49,18 +53,27 @@ def _tone(one: Record) -> Tone:
     return phase_mark(ASCII, one.phase).tone
 
 
-def status_line(record: Record) -> Line:
-    """Return phase and summary on one line."""
+def status_line(record: Record, now: datetime) -> Line:
+    """Return phase and summary on one line, and what no operator did in time."""
     words = record.summary or (record.stalled.message if record.stalled else "")
-    return line(Span(f"{record.phase:<10}  ", _tone(record)), words or "not looked at yet")
+    late = overdue(record, now)
+    warning = (Span(f"; {late.words}", Tone.NEEDS),) if late else ()
+    return line(
+        Span(f"{record.phase:<10}  ", _tone(record)), words or "not looked at yet", *warning
+    )
 
 
 def tree(record: Record, now: datetime, symbols: Symbols, *, width: int = UNLIMITED) -> list[Line]:
     """Return the tree of one ramp: header, what is watched and proven, and the marks."""
+    width = min(width, LONGEST)
+    header = (
+        row
+        for one in _header(record, now, symbols)
+        for row in wrap(crop_line(one, LONGEST_WORDS), width, INDENT)
+    )
     rows = list(_rows(record, now, symbols))
     table = columns([list(map(Span, ("NAME", "KIND", "STATE", "SINCE", "DETAIL"))), *rows])
-    lines = [*_header(record, now, symbols), (), *table, (), legend(symbols)]
-    return [crop_line(one, min(width, LONGEST)) for one in lines]
+    return [*header, *(crop_line(one, width) for one in ((), *table, (), legend(symbols)))]
 
 
 def _header(record: Record, now: datetime, symbols: Symbols) -> Iterator[Line]:
@@ -68,6 +81,8 @@ def _header(record: Record, now: datetime, symbols: Symbols) -> Iterator[Line]:
     told = f"   {mark.text} {record.phase}{_so_far(record, now)}"
     yield line("Ramp        ", Span(record.name, Tone.STRONG), Span(told, mark.tone))
     yield line(f"            {record.env} {_percent(record)}", *_bar(record, now, symbols))
+    if late := overdue(record, now):
+        yield line("Operator    ", Span(f"{symbols.needs} {late.words}", Tone.NEEDS))
     required = record.facts.get("PreconditionsMet")
     if required and not record.ended and not record.stalled:
         yield line("Required    ", status_mark(symbols, required.status), f" {required.message}")

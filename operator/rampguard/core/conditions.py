@@ -46,7 +46,7 @@ from rampguard.core.reasons import ConditionType, Reason
 from rampguard.core.targets import show_entry
 from rampguard.core.view import SoakView, StatusView, TargetView
 
-SUMMARY = 120  # characters
+SUMMARY = 120  # characters; condition Ready has the whole sentence
 _PERCENT = re.compile(r"[0-9]{1,3}", re.ASCII)
 MOVING = {
     Phase.PENDING: Reason.PENDING,
@@ -81,8 +81,8 @@ def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, St
     if isinstance(state.stage, Ended):  # whatever hinders a later pass: it ended for this
         decision = replace(decision, because=state.stage.because)
     seen = _of_the_new_value(state, seen)
-    summary = _summary(state, phase, decision.because)
-    facts = {f.type: f for f in _facts(plan, seen, decision, phase, summary)}
+    told = _told(state, phase, decision.because)
+    facts = {f.type: f for f in _facts(plan, seen, decision, phase, told)}
     conditions = tuple(_conditions(plan, state, seen.now, facts))
     view = StatusView(
         phase=phase,
@@ -90,7 +90,7 @@ def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, St
         progress=_progress(plan, state, seen, phase),
         pods=_pods(state, seen),
         findings=_findings(plan, state),
-        summary=summary,
+        summary=told if len(told) <= SUMMARY else f"{told[: SUMMARY - 1]}…",
         targets=_targets(plan, state, seen),
         soak=_soak(plan, state),
         blind=state.blind_total + _blind(state.stage),
@@ -147,13 +147,13 @@ def _asking(state: State) -> tuple[Gate, ...]:
 
 
 def _facts(
-    plan: Plan, seen: Observation, decision: Decision, phase: Phase, summary: str
+    plan: Plan, seen: Observation, decision: Decision, phase: Phase, told: str
 ) -> Iterator[_Fact]:
     state, because = decision.state, decision.because
     done = phase is Phase.COMPLETED
     reason = MOVING.get(phase, because.reason)
     stalled = _stalled(plan, seen, decision, phase)
-    yield _Fact(ConditionType.READY, done, reason, summary)
+    yield _Fact(ConditionType.READY, done, reason, told)
     moving = phase in MOVING and stalled is None
     yield _Fact(ConditionType.RECONCILING, moving, reason)
     yield stalled or _fails(ConditionType.STALLED, Reason.AS_EXPECTED)
@@ -440,21 +440,20 @@ def _conditions(
         )
 
 
-def _summary(state: State, phase: Phase, because: Because) -> str:
-    """Return one line; a name at its start stays as it is."""
+def _told(state: State, phase: Phase, because: Because) -> str:
+    """Return one sentence; a name at its start stays as it is."""
     message = because.message
     match phase:
         case Phase.BLOCKED:
-            text = f"Blocked: {message}"
+            return f"Blocked: {message}"
         case Phase.ROLLING_BACK:
-            text = f"Rolling back: {message}"
+            return f"Rolling back: {message}"
         case Phase.AWAITING_APPROVAL:
-            text = f"Gate {_asking(state)[0].name} waits for a person: {message}"
+            return f"Gate {_asking(state)[0].name} waits for a person: {message}"
         case Phase.CONTESTED:
-            text = message
+            return message
         case _:
-            text = message[:1].upper() + message[1:]
-    return text if len(text) <= SUMMARY else text[: SUMMARY - 1] + "…"
+            return message[:1].upper() + message[1:]
 
 
 def _since(state: State) -> datetime | None:

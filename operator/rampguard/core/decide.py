@@ -87,6 +87,27 @@ def _hear(plan: Plan, state: State, seen: Observation) -> tuple[State, tuple[Not
     """Take in what people ask: an abort is latched, an approval opens its gate."""
     if plan.ask.abort is not None and state.abort is None:
         state = replace(state, abort=plan.ask.abort)
+    state, paused = _pausing(plan, state)
+    state, answered = _hear_approval(plan, state, seen)
+    return state, (*paused, *answered)
+
+
+def _pausing(plan: Plan, state: State) -> tuple[State, tuple[Note, ...]]:
+    """Tell that the ramp was paused or resumed, where it matters; the last word is remembered."""
+    words = (f"{Reason.PAUSED}/", f"{Reason.RESUMED}/")
+    last = next((key for key in reversed(state.told) if key.startswith(words)), "")
+    was_paused = last.startswith(words[0])
+    if plan.ask.paused is was_paused or isinstance(state.stage, RollingBack | Ended):
+        return state, ()
+    by = f" by {plan.ask.requested_by}" if plan.ask.requested_by else ""
+    if was_paused:
+        return told_once(state, note(Reason.RESUMED, f"resumed{by}", plan.ask.generation))
+    text = f"paused{by}: no start, step or completion until it is resumed"
+    return told_once(state, note(Reason.PAUSED, text, plan.ask.generation))
+
+
+def _hear_approval(plan: Plan, state: State, seen: Observation) -> tuple[State, tuple[Note, ...]]:
+    """Open the gate that a person approved; an approval of no open gate is told once."""
     name = plan.ask.approve
     if name is None:
         return state, ()

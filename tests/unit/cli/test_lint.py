@@ -47,11 +47,37 @@ def write(path: Path, *documents: object) -> str:
 
 
 BIASED = (
-    'spec.guardrails.0.metric: needs source="assignment" as metrics.assignments has it: without'
-    " it, starts of users who were assigned before the change would be counted (biased, not noisy)"
-    " (found session_starts_total)"
+    'spec.guardrails.0.metric (starts): needs source="assignment" as metrics.assignments has it:'
+    " without it, starts of users who were assigned before the change would be counted (biased,"
+    " not noisy) (found session_starts_total)"
 )
 MISTAKES: dict[str, tuple[object, str]] = {
+    "a text for from": (
+        changed(**{"from": "10"}),
+        'spec.from: should be a valid integer (found "10")',
+    ),
+    "a text beyond all lines for from": (
+        changed(**{"from": "1\n" * 200}),
+        f'spec.from: should be a valid integer (found "{"1 " * 59}1…")',
+    ),
+    "a number for soak": (changed(soak=24), "spec.soak: should be a valid string (found 24)"),
+    "a duration that is none": (changed(soak="1d"), "(found 1d)"),
+    "a guardrail with a name": (
+        watched(ERRORS | {"tolerance": "5"}),
+        'spec.guardrails.0.tolerance (errors): should be a valid integer (found "5")',
+    ),
+    "a guardrail without a name": (
+        watched({name: told for name, told in ERRORS.items() if name != "name"}),
+        "spec.guardrails.0.name: required",
+    ),
+    "a guardrail with a name of any length": (
+        watched(ERRORS | {"name": "x" * 99, "tolerance": "5"}),
+        "spec.guardrails.0.tolerance: should be a valid integer",
+    ),
+    "a guardrail whose name moves the cursor": (
+        watched(ERRORS | {"name": "a\x1b[2J", "tolerance": "5"}),
+        "spec.guardrails.0.tolerance: should be a valid integer",
+    ),
     "equal ends": (changed(to=10), "from and to must differ"),
     "steps out of order": (changed(steps=[40, 20]), "steps must be in the direction of the ramp"),
     "a step outside": (changed(steps=[60]), rules.STEP),
@@ -69,7 +95,7 @@ MISTAKES: dict[str, tuple[object, str]] = {
     ),
     "starts that are no selector": (
         watched(STARTS | {"metric": "rate(session_starts_total[5m])"}, metrics=COHORT),
-        "spec.guardrails.0.metric: a selector such as",
+        "spec.guardrails.0.metric (starts): a selector such as",
     ),
     "errors of no requests": (
         watched({name: told for name, told in ERRORS.items() if name != "requests"}),
@@ -151,7 +177,7 @@ def test_every_metric_that_is_biased_has_a_line(ramp: Any, tmp_path: Path) -> No
         "lint", "-f", write(tmp_path / "ramp.yaml", watched(*biased, metrics=COHORT))
     ).out.splitlines()
     fields = [row.split(": ")[2] for row in rows]
-    assert fields == [f"spec.guardrails.{number}.metric" for number in range(3)]
+    assert fields == [f"spec.guardrails.{number}.metric (starts-{number})" for number in range(3)]
 
 
 def test_a_hostile_matcher_is_told_safely(ramp: Any, tmp_path: Path) -> None:

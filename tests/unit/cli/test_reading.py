@@ -111,6 +111,40 @@ def test_status_waits_for_the_end_with_a_line_per_change(kubectl: Any, ramp: Any
     assert "38.2%" in said.out
 
 
+def long_ago(scene: str) -> dict[str, Any]:
+    """Return a ramp of years ago, as an operator that died then left it."""
+    return dict(json.loads(json.dumps(SCENES[scene]).replace('"2026-', '"2020-')))
+
+
+@pytest.mark.parametrize("verb", ["get", "explain", "status"])
+def test_a_ramp_that_no_operator_looks_at_is_told(verb: str, kubectl: Any, ramp: Any) -> None:
+    kubectl.on("get", out=long_ago("soaking"))
+    told = ramp(verb, "tree-50").out
+    assert "no operator seems to look: the finding of 2020-11-24T12:03:15Z is " in told
+    assert "kubectl -n rampguard-system get pods" in told
+
+
+def test_the_list_says_which_ramps_no_operator_looks_at(kubectl: Any, ramp: Any) -> None:
+    kubectl.on("get", out={"items": [long_ago("soaking")]})
+    assert "you: see whether an operator runs" in ramp("list").out
+
+
+@pytest.mark.parametrize("verb", ["get", "explain", "status"])
+def test_programs_are_told_what_is_overdue(verb: str, kubectl: Any, ramp: Any) -> None:
+    kubectl.on("get", out=long_ago("soaking"))
+    told = json.loads(ramp(verb, "tree-50", "-o", "json").out)
+    assert told["overdue"] == {"what": "finding", "at": "2020-11-24T12:03:15Z"}
+    assert told["needsYou"] == "see whether an operator runs"
+
+
+def test_who_waits_for_a_dead_operator_is_told_once(kubectl: Any, ramp: Any) -> None:
+    dead = json.dumps({"type": "MODIFIED", "object": long_ago("soaking")}) + "\n"
+    kubectl.on("--watch", out=dead, stays=True).on("get", out=SCENES["applying"])
+    said = ramp("status", "tree-50", "-w", "--timeout", "5s")
+    assert said.code == 2
+    assert said.out.count("no operator seems to look") == 1
+
+
 def test_a_ramp_is_watched_as_a_list_of_one(kubectl: Any, ramp: Any) -> None:
     kubectl.on("--watch", out=event("completed"), stays=True).on("get", out=SCENES["soaking"])
     ramp("status", "tree-50", "-w")
@@ -313,13 +347,29 @@ def test_a_ramp_that_is_being_deleted_says_so(kubectl: Any, ramp: Any) -> None:
     assert ", being deleted" in ramp("get", "tree-50").out
 
 
-def test_version_names_the_operators(kubectl: Any, ramp: Any) -> None:
+REPLICAS: dict[str, tuple[dict[str, Any], str]] = {
+    "one that runs": ({"spec": {"replicas": 1}, "status": {"readyReplicas": 1}}, "1 of 1 ready"),
+    "one that is dead": ({"spec": {"replicas": 1}, "status": {}}, "0 of 1 ready"),
+    "none that is wanted": ({"spec": {"replicas": 0}}, "0 of 0 ready"),
+    "numbers that are none": (
+        {"spec": {"replicas": "x"}, "status": {"readyReplicas": []}},
+        "0 of 1 ready",
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "ready"), REPLICAS.values(), ids=REPLICAS)
+def test_version_names_the_operators_and_how_many_run(
+    more: dict[str, Any], ready: str, kubectl: Any, ramp: Any
+) -> None:
     labels = {"app.kubernetes.io/version": "0.1.0"}
     meta = {"name": "rampguard", "namespace": "rampguard-system", "labels": labels}
-    kubectl.on("deployments.apps", out={"items": [{"metadata": meta}]})
+    kubectl.on("deployments.apps", out={"items": [{"metadata": meta, **more}]})
     said = ramp("version")
     assert said.code == 0
-    assert "operator      0.1.0, rampguard-system/rampguard" in said.out
+    assert f"operator      0.1.0, rampguard-system/rampguard, {ready}\n" in said.out
+    (told,) = json.loads(ramp("version", "-o", "json").out)["operators"]
+    assert f"{told['ready']} of {told['replicas']} ready" == ready
 
 
 def test_version_of_the_client_asks_nobody(kubectl: Any, ramp: Any) -> None:

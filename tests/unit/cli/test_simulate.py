@@ -17,10 +17,11 @@ import orjson
 import pytest
 import yaml
 
-from pasts import PLAN, past
+from pasts import BEGIN, PLAN, PODS, past
 from rampguard.cli import exports
 from rampguard.cli.exits import Told
 from rampguard.cli.past import headers_of
+from scenes import MINUTE, SECOND
 from simulated import MANIFEST, write_manifest
 from skips import missing
 
@@ -165,7 +166,36 @@ def test_a_file_of_another_ramp_is_told_with_what_it_lacks(files, ramp):
 def test_a_history_that_is_too_short_is_told(files, ramp, tmp_path):
     exports.write(str(tmp_path / "short.json"), past(days=0.02))
     said = ramp("simulate", "-f", files.manifest, "--from", str(tmp_path / "short.json"))
-    assert (said.code, "remembers only 30m" in said.err) == (1, True)
+    words = (
+        "error: Prometheus remembers only 30m of what this ramp counts; it needs 1h: try again in"
+    )
+    assert (said.code, said.err) == (1, f"{words} 30m\n")
+
+
+def test_what_began_less_than_a_step_ago_is_told_to_the_quarter_of_a_minute(files, ramp, server):
+    at = BEGIN + 4 * MINUTE
+    young = orjson.dumps(
+        {
+            "status": "success",
+            "data": {
+                "result": [
+                    {
+                        "metric": {"pod": PODS[0], "variant": arm},
+                        "values": [[(at - back * SECOND).timestamp(), "1"] for back in (30, 15, 0)],
+                    }
+                    for arm in ("tree", "list")
+                ]
+            },
+        }
+    )
+    server.told.answers = [(200, EMPTY)] * 4 + [(200, young)]
+    options = ("--prometheus", server.url, "--at", at.isoformat(), "--days", "0.2")
+    said = ramp("simulate", "-f", files.manifest, *options)
+    words = (
+        "error: Prometheus remembers only 30s of what this ramp counts; it needs 1h: try again in"
+    )
+    assert (said.code, said.err) == (1, f"{words} 59m\n")
+    assert {one["step"][0] for one in server.told.asked[4:]} == {"15"}
 
 
 def test_a_missing_signal_is_told_and_refused(files, ramp, tmp_path):
@@ -218,13 +248,14 @@ def test_what_prometheus_says_is_told(answer, files, ramp, server):
 def test_a_long_range_is_asked_in_parts_on_a_grid(files, ramp, server):
     server.told.answers.append((200, EMPTY))
     asked(files, ramp, server, "--days", "2")
-    spans = [(int(a["start"][0]), int(a["end"][0])) for a in server.told.asked]
+    coarse = [one for one in server.told.asked if one["step"] == ["300"]]
+    spans = [(int(one["start"][0]), int(one["end"][0])) for one in coarse]
     of_one = spans[: len(spans) // 4]  # four queries
     assert len(of_one) == 3
     assert of_one[-1][1] == 1795521600  # noon: --at on the grid
     assert all(start % 300 == 0 for start, _ in of_one)
     assert [b[0] - a[1] for a, b in pairwise(of_one)] == [300, 300]
-    assert {a["step"][0] for a in server.told.asked} == {"300"}
+    assert server.told.asked[:12] == coarse  # then the last hour closer, for it found nothing
 
 
 def test_a_token_is_sent(files, ramp, server, tmp_path):

@@ -10,7 +10,19 @@ from rampguard.cli.explain import explanation
 from rampguard.cli.record import read
 from rampguard.cli.screen import rich_text
 from rampguard.cli.symbols import UNICODE
-from rampguard.cli.text import Span, age, cells, columns, crop, lasting, line, plain, safe
+from rampguard.cli.text import (
+    Span,
+    Tone,
+    age,
+    cells,
+    columns,
+    crop,
+    lasting,
+    line,
+    plain,
+    safe,
+    wrap,
+)
 from rampguard.cli.view import listing, status_line, tree
 
 HOSTILE = {
@@ -46,7 +58,7 @@ def test_a_hostile_string_in_every_field_moves_no_cursor_and_hides_nothing(poiso
         *tree(record, NOW, UNICODE),
         *explanation(record, NOW, UNICODE),
         *listing([record], NOW),
-        status_line(record),
+        status_line(record, NOW),
     ]
     shown = plain(lines)
     assert all(char.isprintable() or char == "\n" for char in shown)
@@ -102,7 +114,7 @@ SHAPES: dict[str, Any] = {
 def test_an_object_of_any_shape_is_shown(ramp: Any) -> None:
     record = read(ramp)
     lines = [*tree(record, NOW, UNICODE), *explanation(record, NOW, UNICODE)]
-    assert plain([*lines, *listing([record], NOW), status_line(record)])
+    assert plain([*lines, *listing([record], NOW), status_line(record, NOW)])
 
 
 AGES = {
@@ -147,6 +159,44 @@ def test_wide_characters_keep_columns_straight() -> None:
 
 def test_a_cropped_text_says_that_some_is_missing() -> None:
     assert (crop("abcdefgh", 6), crop("abc", 6), crop("日本日本", 6)) == ("abc...", "abc", "日...")
+
+
+WRAPPED: dict[str, tuple[str, list[str]]] = {
+    "what fits": ("one two", ["one two"]),
+    "what fits to the column": ("0123456789", ["0123456789"]),
+    "words": ("one two three four", ["one two", "  three", "  four"]),
+    "a word that is longer than a line": (
+        "0123456789abcdefghij",
+        ["01234567", "  89abcdef", "  ghij"],
+    ),
+    "wide characters": ("日本日本日本日本", ["日本日本", "  日本日本"]),
+    "blanks at the front": ("   one two three", ["   one two", "  three"]),
+    "nothing": ("", [""]),
+}
+
+
+@pytest.mark.parametrize(("words", "rows"), WRAPPED.values(), ids=WRAPPED)
+def test_a_long_line_goes_on_below(words: str, rows: list[str]) -> None:
+    assert plain(wrap(line(words), 10, 2)).splitlines() == rows
+
+
+def test_a_wrapped_line_keeps_its_tones() -> None:
+    told = wrap(line("Gate ", Span("start-of-it", Tone.NEEDS), ": why"), 12, 2)
+    assert [[(span.text, span.tone) for span in row] for row in told] == [
+        [("Gate", Tone.PLAIN)],
+        [("  ", Tone.PLAIN), ("start-of-i", Tone.NEEDS)],
+        [("  ", Tone.PLAIN), ("t", Tone.NEEDS), (": why", Tone.PLAIN)],
+    ]
+
+
+@pytest.mark.parametrize("poison", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("width", [20, 80])
+def test_a_hostile_string_keeps_to_a_narrow_terminal(poison: str, width: int) -> None:
+    for scene in ("rolled-back", "held", "gate-breach"):
+        record = read(poisoned(cli_ramps.SCENES[scene], poison))
+        lines = tree(record, NOW, UNICODE, width=width)
+        assert max(sum(cells(span.text) for span in one) for one in lines) <= width
+        assert len(lines) < 400
 
 
 def test_what_is_no_string_reads_as_nothing() -> None:

@@ -63,6 +63,60 @@ def messages(notes: tuple[Note, ...]) -> list[str]:
     return [one.message for one in notes]
 
 
+# --- pauses
+
+
+def paused(generation: int, **asked: object) -> Plan:
+    return plan(paused=True, generation=generation, **asked)
+
+
+def resumed(generation: int, **asked: object) -> Plan:
+    return plan(generation=generation, **asked)
+
+
+UNSIGNED = "paused: no start, step or completion until it is resumed"
+SIGNED = "paused by mia: no start, step or completion until it is resumed"
+PAUSES: dict[str, tuple[tuple[Plan, ...], list[str]]] = {
+    "nobody pauses": ((resumed(1), resumed(2)), []),
+    "a pause is told once": ((paused(2), paused(2), paused(3)), [UNSIGNED]),
+    "by whom is told": ((paused(2, requested_by="mia"),), [SIGNED]),
+    "its end is told": (
+        (paused(2), resumed(3, requested_by="mia"), resumed(3)),
+        [UNSIGNED, "resumed by mia"],
+    ),
+    "each of them is told": (
+        (paused(2), resumed(3), paused(4), resumed(5)),
+        [UNSIGNED, "resumed", UNSIGNED, "resumed"],
+    ),
+}
+
+
+def lines_of_pauses(plans: tuple[Plan, ...], was: State) -> list[str]:
+    """Return what passes by some plans write into the timeline of pauses."""
+    for one in plans:
+        was = decide(one, was, seen(*pair(50))).state
+    return [line.text for line in was.timeline if line.text.startswith(("paused", "resumed"))]
+
+
+@pytest.mark.parametrize(("plans", "lines"), PAUSES.values(), ids=PAUSES)
+@pytest.mark.parametrize("stage", [soaking(), applying()], ids=["soaking", "applying"])
+def test_a_pause_and_its_end_are_lines_of_the_timeline(
+    plans: tuple[Plan, ...], lines: list[str], stage: Stage
+) -> None:
+    assert lines_of_pauses(plans, state(stage)) == lines
+
+
+@pytest.mark.parametrize("stage", [restoring(), over()], ids=["rolling back", "ended"])
+def test_a_pause_of_what_is_not_paused_is_not_told(stage: Stage) -> None:
+    assert lines_of_pauses((paused(2), resumed(3)), state(stage)) == []
+
+
+def test_a_pause_before_the_start_is_told() -> None:
+    told_then = decide(paused(2), State(), before())
+    assert (told_then.notes[0].reason, told_then.notes[0].warning) == (Reason.PAUSED, False)
+    assert told_then.state.timeline[-1].text == UNSIGNED
+
+
 # --- approvals
 
 
