@@ -45,13 +45,13 @@ def test_an_export_is_read_in_the_soak_and_at_a_finding(stage: Stage, tmp_path: 
         assert {"ExportUnreadable", "AnalyticsAsWanted"} <= reasons
 
 
-@pytest.mark.timeout(1200)
 @pytest.fixture
 def team() -> Iterator[HttpReceiver]:
     with http_receiver() as told:
         yield told
 
 
+@pytest.mark.timeout(1200)
 def test_what_treated_users_did_is_captured_after_a_rollback_and_told(
     stage: Stage, tmp_path: Path, team: HttpReceiver
 ) -> None:

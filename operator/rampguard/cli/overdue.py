@@ -60,10 +60,13 @@ def _pods_are_lost(record: Record) -> bool:
 
 
 def _waits_for_data(record: Record) -> timedelta:
-    """Return how long a finding may wait, and the end with it: without data, for maxBlind."""
+    """Return how long a finding may wait, and the end with it: without data, until it is Stalled.
+
+    A finding without data waits for maxBlind; where no look can be taken at all, for maxHold.
+    """
     passing = record.facts.get("GuardrailsPassing")
     blind = passing is not None and passing.reason == "NoData"
-    return record.max_blind if blind else timedelta(0)
+    return max(record.max_blind, record.max_hold) if blind else timedelta(0)
 
 
 def _is_held(record: Record) -> bool:

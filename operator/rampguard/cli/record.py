@@ -17,6 +17,7 @@ REQUESTED_BY = "rampguard.dev/requested-by"
 ABORT_REASON = "rampguard.dev/abort-reason"
 _NOW = re.compile(r"-> ([0-9]{1,3})")
 _MAX_BLIND = timedelta(minutes=10)  # the default of the schema
+_MAX_HOLD = timedelta(hours=2)  # the same
 _PODS = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
@@ -139,6 +140,7 @@ class Record:
     stepped: bool
     paused: bool
     max_blind: timedelta
+    max_hold: timedelta
     abort: str
     approve: str
     requested_by: str
@@ -236,6 +238,7 @@ def read(ramp: Json) -> Record:
         stepped=bool(spec.get("steps")),
         paused=spec.get("paused") is True,
         max_blind=_span(spec.get("maxBlind")) or _MAX_BLIND,
+        max_hold=_span(spec.get("maxHold")) or _MAX_HOLD,
         abort=safe(status.get("abort")) or safe(spec.get("abort")),
         approve=safe(spec.get("approve")),
         requested_by=safe(notes.get(REQUESTED_BY)),

@@ -95,7 +95,7 @@ def render(plan: Plan, seen: Observation, decision: Decision) -> tuple[State, St
         soak=_soak(plan, state),
         blind=state.blind_total + _blind(state.stage),
     )
-    about, templates = of_ramp(plan, state, seen.now), seen.link_templates
+    about, templates = of_ramp(plan, state), seen.link_templates
     linked = replace(view, links=links(templates, about), unlinked=left_out(templates, about))
     return replace(state, conditions=conditions), linked
 

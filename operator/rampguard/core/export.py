@@ -99,7 +99,8 @@ class Recounted:
     """What an export says of its users; of each event the bins from `since` on.
 
     reach: until when it holds all that happened; None: it holds nothing. Users first exposed by
-    `settled` are counted. one_in: of so many users one is. unread: why nothing was counted.
+    `settled` are counted. known: all who were exposed since the origin. one_in: of so many users
+    one is counted. unread: why nothing was.
     """
 
     number: int
@@ -109,6 +110,7 @@ class Recounted:
     reach: datetime | None = None
     settled: datetime | None = None
     bins: tuple[tuple[str, tuple[Bin, ...]], ...] = ()
+    known: int = 0
     one_in: int = 1
     unread: str = ""
 

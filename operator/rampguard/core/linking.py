@@ -12,7 +12,7 @@ BEFORE = timedelta(hours=1)  # shown where no soak began
 LEAD = timedelta(minutes=10)  # shown of the time before harm began
 
 
-def of_ramp(plan: Plan, state: State, now: datetime) -> Subject:
+def of_ramp(plan: Plan, state: State) -> Subject:
     """Return the ramp over its soak, the whole of it while it runs; before one, the hour before."""
     stage = state.stage
     if isinstance(stage, Soaking):
@@ -20,7 +20,7 @@ def of_ramp(plan: Plan, state: State, now: datetime) -> Subject:
     elif state.soaked:
         span = Span(state.soaked.since, state.soaked.until)
     else:
-        at = stage.since or now
+        at = stage.since or plan.ask.created_at  # never now: each pass would write another status
         span = Span(at - BEFORE, at)
     graphs = tuple(Graph(one.name, one.query, span) for one in broken_first(state) if one.query)
     return _subject(plan, "Ramp", span, graphs)

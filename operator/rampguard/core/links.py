@@ -4,7 +4,7 @@ One place for all who show them: notices, the status and, from there, the report
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +19,8 @@ FIELD = re.compile(r"\{(\w+)\}")
 WEB = re.compile(r"(?i)https?://[^\s/?#@\\]+([/?#]\S*)?")
 MOST, LONGEST, ROOM = 16, 4096, 16_384  # links, characters of one, of all together
 SHORTEST = timedelta(minutes=1)  # that a graph shows
-PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+LETTERS = tuple(chr(one) if one in PLAIN else f"%{one:02X}" for one in range(256))
 Templates = tuple[tuple[str, str], ...]  # name, address
 
 
@@ -125,11 +126,7 @@ def _filled(template: str, facts: Mapping[str, str]) -> str:
 
 def quoted(words: str) -> str:
     """Return words as any part of a URL takes them (RFC 3986, 2.1)."""
-    return "".join(_letters(words.encode(errors="replace")))
-
-
-def _letters(raw: Iterable[int]) -> Iterator[str]:
-    return (chr(one) if one in PLAIN else f"%{one:02X}" for one in raw)
+    return "".join(map(LETTERS.__getitem__, words.encode(errors="replace")))
 
 
 def _utc(at: datetime) -> str:

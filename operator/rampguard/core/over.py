@@ -42,8 +42,8 @@ def onward(plan: Plan, state: State, stage: Soaking, seen: Observation) -> Decis
     if stage.step == plan.last:
         return _complete(plan, moved, stage, seen)
     onward = stage.step + 1
-    if unmet := step_preflight(plan, seen):
-        return _held(plan, state, stage, unmet)
+    if hindered := step_hindered(plan, stage, seen):
+        return _held(plan, state, stage, hindered)
     gate = f"step-{onward}"
     if GateKind.EACH_STEP in plan.ask.gates and not was_approved(state, gate):
         why = f"{plan.values[stage.step]} -> {plan.values[onward]}: the soak is over"
@@ -58,9 +58,14 @@ def _baselines(plan: Plan, state: State, stage: Soaking) -> tuple[Baseline, ...]
     return tuple(effective(plan, stage, rules[b.guardrail], b) for b in state.baselines)
 
 
-def _held(plan: Plan, state: State, stage: Soaking, unmet: tuple[Because, ...]) -> Decision:
+def step_hindered(plan: Plan, stage: Soaking, seen: Observation) -> Because | None:
+    """Say what is in the way of the next step; None: nothing, or there is none."""
+    unmet = step_preflight(plan, seen) if stage.step < plan.last else ()
+    return Because(unmet[0].reason, "; ".join(b.message for b in unmet)) if unmet else None
+
+
+def _held(plan: Plan, state: State, stage: Soaking, because: Because) -> Decision:
     """Tell once what a step waits for; the guardrails go on."""
-    because = Because(unmet[0].reason, "; ".join(b.message for b in unmet))
     text = f"the step to {plan.values[stage.step + 1]} waits: {because.message}"
     told = note(because.reason, text, stage.step, warning=True)
     state, notes = told_once(state, told)

@@ -27,7 +27,7 @@ from rampguard.core.reasons import Reason
 
 PACE = timedelta(minutes=5)  # from one count to the next
 STALE = timedelta(minutes=20)  # a count of before the start: a reading takes 10 min at most
-LOST, SLACK = 0.1, 10  # of the users that were counted: late records move some to another time
+LOST, SLACK = 0.1, 10  # of the users that are known: a part of them, and so many, may vanish
 PAUSE = timedelta(minutes=1)  # until what could not be read, or does not do, is tried again
 DELAYS = 9  # that are remembered
 OUTAGES = 50  # of a soak
@@ -72,19 +72,16 @@ def _as_asked_now(plan: Plan, state: State) -> State:
 
 
 def _lost(before: Recounted | None, told: Recounted) -> str:
-    """Say that an export holds fewer users than it did: what it lost would be missed, or new."""
-    if before is None or (before.since, before.one_in) != (told.since, told.one_in):
+    """Say that an export holds fewer users than it did: what it lost would be missed, or new.
+
+    Late records can only add users to those that are known, new or not.
+    """
+    if before is None or (before.origin, before.one_in) != (told.origin, told.one_in):
         return ""
-    had, has = _users(before), _users(told)
+    had, has = before.known, told.known
     if had - has <= max(SLACK, LOST * had):
         return ""
-    return f"it has {has} of the {had} users that were counted: it must keep a day and the soak"
-
-
-def _users(told: Recounted) -> int:
-    return max(
-        (day.control + day.treatment for _, many in told.bins for day in (total(many),)), default=0
-    )
+    return f"it has {has} of the {had} users that it had: it must keep a day and the soak"
 
 
 def _delay(before: Recounted | None, told: Recounted) -> Iterator[timedelta]:
@@ -243,13 +240,15 @@ def _outages(state: State, now: datetime) -> tuple[Outage, ...]:
 
 
 def with_outage(plan: Plan, evidence: Evidence, until: datetime) -> tuple[Outage, ...]:
-    """Return the outages of a soak with the one that is over; too many at its end become one."""
+    """Return the outages of a soak with the one that is over; of too many the nearest are one."""
     known, since = evidence.outages, evidence.unproven_since
     if since is None or not events_of(plan.ask):
         return known
+    every = (*known, (since, until))
     if len(known) < OUTAGES:
-        return (*known, (since, until))
-    return (*known[:-1], (known[-1][0], until))
+        return every
+    near = min(range(len(known)), key=lambda i: every[i + 1][0] - every[i][1])
+    return (*every[:near], (every[near][0], every[near + 1][1]), *every[near + 2 :])
 
 
 def without(state: State) -> State:

@@ -58,7 +58,7 @@ from rampguard.core.moves import (
     told_once,
     without_gate,
 )
-from rampguard.core.over import onward
+from rampguard.core.over import onward, step_hindered
 from rampguard.core.plan import Plan, due_findings, soak_end, until_next_look
 from rampguard.core.preconditions import text_of, told_unmet, unmet, vouching
 from rampguard.core.probing import TOKEN, asked_at_finding, is_believed, wrong_text
@@ -448,7 +448,7 @@ def _hold(
         return Because(Reason.PODS_LOST, f"{until}; {lag_text(plan, seen, stage.step)}")
     if stage.evidence.blind_since is not None and not ignore_blind:
         since = f"{stage.evidence.blind_since:%Y-%m-%dT%H:%M:%SZ}"
-        return Because(Reason.NO_DATA, f"{until}; blind since {since}: {_blind_why(seen)}")
+        return Because(Reason.NO_DATA, f"{until}; blind since {since}: {_blind_why(stage, seen)}")
     if stage.evidence.missed_since is not None:
         return Because(Reason.SOAKING, f"{until}; the last look was not answered")
     if plan.ask.paused:
@@ -459,30 +459,46 @@ def _hold(
         return Because(Reason.AWAITING_APPROVAL, f"{until}; gate rebaseline waits for a person")
     if stage.step < plan.last and seen.now >= over and not is_whole(stage):
         return Because(Reason.SOAKING, f"{until}; the new baseline is not taken yet")
-    if not seen.looks or seen.looks[-1].at < over or seen.now < over:
+    if seen.now < over:
         return Because(Reason.SOAKING, until)
-    if not ignore_blind and (waits := _waits(plan, state, stage)):
-        return replace(waits, message=f"{until}; {waits.message}")
-    return _probing(state, until)
+    return _over(plan, state, stage, seen, until, ignore_blind=ignore_blind)
 
 
-def _waits(plan: Plan, state: State, stage: Soaking) -> Because | None:
-    """Say which data a soak that is over still waits for; None: for none."""
-    if due_findings(plan, stage, state.findings, soak_end(plan, stage)):
-        return Because(Reason.NO_DATA, "a finding waits for data")
-    why = recounting.awaited(plan, stage, state.recounts)
-    return Because(Reason.SOAKING, why) if why else None
+def _over(  # noqa: PLR0913 - as _hold, and its words
+    plan: Plan,
+    state: State,
+    stage: Soaking,
+    seen: Observation,
+    until: str,
+    *,
+    ignore_blind: bool,
+) -> Because | None:
+    """Say what a soak that is over still waits for; None: for nothing."""
+    over = soak_end(plan, stage)
+    last = seen.looks[-1] if seen.looks and seen.looks[-1].at >= over else None
+    # What was counted since that look is not judged yet: the next one does.
+    judged = last.measured.recounts if last else state.recounts
+    if not ignore_blind and (why := recounting.awaited(plan, stage, judged)):
+        return Because(Reason.SOAKING, f"{until}; {why}")
+    if state.probed.round is not None:
+        return Because(Reason.SOAKING, f"{until}; the probe is being asked")
+    if last is None:
+        return _unlooked(plan, state, stage, seen, until)
+    if not ignore_blind and due_findings(plan, stage, state.findings, over):
+        return Because(Reason.NO_DATA, f"{until}; a finding waits for data")
+    return None
 
 
-def _probing(state: State, until: str) -> Because | None:
-    if state.probed.round is None:
-        return None
-    return Because(Reason.SOAKING, f"{until}; the probe is being asked")
+def _unlooked(plan: Plan, state: State, stage: Soaking, seen: Observation, until: str) -> Because:
+    """Say what a pass without a look says of a soak that is over: the same as one with a look."""
+    gate = gate_open(state, "step")
+    if gate is not None:
+        return Because(Reason.AWAITING_APPROVAL, gate.why)
+    hindered = step_hindered(plan, stage, seen)
+    return hindered or Because(Reason.SOAKING, f"{until}; its end is being judged")
 
 
-def _blind_why(seen: Observation) -> str:
-    if seen.look_failed or not seen.looks:
-        return seen.look_failed or "no look yet"
-    return "; ".join(
-        f"{j.name}: {j.why}" for j in seen.looks[-1].judgements if j.verdict is Verdict.NO_DATA
-    )
+def _blind_why(stage: Soaking, seen: Observation) -> str:
+    judged = seen.looks[-1].judgements if seen.looks else stage.judged
+    told = "; ".join(f"{j.name}: {j.why}" for j in judged if j.verdict is Verdict.NO_DATA)
+    return seen.look_failed or told or "no look yet"

@@ -5,6 +5,7 @@ Every answer is of the explicit instants that were asked for: asking again gives
 
 import asyncio
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from rampguard.ports import World
 MEMORY = timedelta(hours=1)  # how far back the last value of a counter is looked for
 FRESH = 3  # scrapes that a sample may be old
 EXACT = 2.0**53  # up to it a float holds every whole number
+PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
 ARMS = 5  # that are named in place of one that is not there
 ENOUGH = 0.8  # of the ready pods that export: as many must be fresh
 
@@ -140,10 +142,9 @@ class Counters:
             return f"no series of a pod of the targets for {self.selector}"
         for arm in (arms.control, arms.treatment) if arms else ():
             if not any(one.labels.get(self._label) == arm for one in found):
-                there = sorted(
-                    {told[:32] for one in found if (told := one.labels.get(self._label))}
-                )
-                known = f"; there are: {', '.join(there[:ARMS])}" if there else ""
+                there = {one.labels.get(self._label, "") for one in found}
+                named = sorted(filter(PLAIN.fullmatch, there))[:ARMS]  # notices show it as it is
+                known = f"; there are: {', '.join(named)}" if named else ""
                 return f'no series with {self._label}="{arm}" of a pod of the targets{known}'
         return self._twice(found)
 

@@ -176,13 +176,23 @@ async def _ready(plan: Plan, sight: Sight, world: World) -> Sight:
     hindered = preflight(plan, seen)
     if any(one.reason not in BESIDE for one in hindered):
         return sight
-    sight = await with_owned(plan, sight, world, fresh=False)
-    tried = () if hindered else seen.workloads
-    dry = await asyncio.gather(*(_dry_run(plan, w, sight, world) for w in tried))
+    if not hindered:
+        owned = await with_owned(plan, sight, world, fresh=False)
+        dry = await asyncio.gather(*(_dry_run(plan, w, owned, world) for w in seen.workloads))
+        return await _signalled(
+            plan, replace(owned, seen=replace(seen, workloads=tuple(dry))), world
+        )
+    try:
+        owned = await with_owned(plan, sight, world, fresh=False)
+        return await _signalled(plan, owned, world)
+    except (Unavailable, Refused):  # what hinders is known, and told
+        return sight
+
+
+async def _signalled(plan: Plan, sight: Sight, world: World) -> Sight:
     found = await signals(plan, world, sight.counted)
     told = replace(
-        seen,
-        workloads=tuple(dry) or seen.workloads,
+        sight.seen,
         signals=found.missing,
         baselines=found.baselines,
         exporters=found.exporters,

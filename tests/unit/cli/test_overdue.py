@@ -61,20 +61,25 @@ ROWS: dict[str, tuple[Json, datetime, str]] = {
     "a ramp that is stalled": (
         condition(ramp(), "Stalled", status="True", reason="Blind"), FINDING + LATE, ""
     ),
-    "a finding without data, within maxBlind": (
-        condition(ramp(), "GuardrailsPassing", **BLIND), FINDING + 12 * MINUTE, ""
+    "a finding without data, before it is stalled": (
+        condition(ramp(), "GuardrailsPassing", **BLIND), FINDING + 122 * MINUTE, ""
     ),
     "a finding without data, beyond it": (
-        condition(ramp(), "GuardrailsPassing", **BLIND), FINDING + 12 * MINUTE + SECOND, "finding"
+        condition(ramp(), "GuardrailsPassing", **BLIND), FINDING + 122 * MINUTE + SECOND, "finding"
     ),
     "a finding without data, within a longer maxBlind": (
-        condition(ramp(spec={"maxBlind": "1h"}), "GuardrailsPassing", **BLIND),
-        FINDING + 62 * MINUTE,
+        condition(ramp(spec={"maxBlind": "4h"}), "GuardrailsPassing", **BLIND),
+        FINDING + 242 * MINUTE,
         "",
     ),
-    "a maxBlind that is none": (
-        condition(ramp(spec={"maxBlind": 7}), "GuardrailsPassing", **BLIND),
-        FINDING + 12 * MINUTE + SECOND,
+    "a finding without data, beyond a shorter maxHold": (
+        condition(ramp(spec={"maxHold": "1h"}), "GuardrailsPassing", **BLIND),
+        FINDING + 62 * MINUTE + SECOND,
+        "finding",
+    ),
+    "a maxHold that is none": (
+        condition(ramp(spec={"maxHold": 7}), "GuardrailsPassing", **BLIND),
+        FINDING + 122 * MINUTE + SECOND,
         "finding",
     ),
     "inconclusive guardrails, which explain nothing": (

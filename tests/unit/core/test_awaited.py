@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from rampguard.core.applying import rules
-from rampguard.core.ask import GuardrailType
+from rampguard.core.ask import GateKind, GuardrailType
 from rampguard.core.decide import decide
 from rampguard.core.export import Recounts
-from rampguard.core.model import Decision, Ended, Soaking, Verdict
+from rampguard.core.model import Decision, Ended, Measured, Soaking, Verdict
 from rampguard.core.reasons import Reason
-from recount_scenes import EVEN, PLAN, USERS, known, told
+from recount_scenes import EVEN, PLAN, USERS, answer, known, told
 from scenes import (
     DAY,
     HOUR,
@@ -22,12 +22,14 @@ from scenes import (
     T,
     judged,
     look,
+    pair,
     plan,
     seen,
     soaking,
     state,
 )
 
+AN_HOUR = plan(guardrails=PLAN.ask.guardrails, soak=HOUR, findings=(), analytics=PLAN.ask.analytics)
 JUDGED = judged(Verdict.INCONCLUSIVE, "starts", type=GuardrailType.RELATIVE_DROP)
 
 
@@ -41,7 +43,8 @@ def soaked(
     counted = told(EVEN, at=HOUR, reach=T + HOUR, settled=until)
     known_now = recounts or known(counted, delays=(2 * HOUR,))
     was = state(soaking(rules=rules(ours), accepted=asked.get("accepted", ())), recounts=known_now)
-    shown = replace(look(HOUR), judgements=(*look(HOUR).judgements, JUDGED))
+    measured = Measured(recounts=known_now)
+    shown = replace(look(HOUR), judgements=(*look(HOUR).judgements, JUDGED), measured=measured)
     return decide(ours, was, seen(looks=(shown,), after=HOUR + 20 * SECOND))
 
 
@@ -84,3 +87,55 @@ def test_while_it_is_awaited_it_is_counted_every_minute() -> None:
 )
 def test_nobody_waits_for_users_who_decide_nothing(asked) -> None:
     assert isinstance(soaked(None, **asked).state.stage, Ended)
+
+
+def test_a_count_that_arrives_is_judged_before_the_soak_ends() -> None:
+    """The looks of this pass were taken before: what it shows is not in them."""
+    old = known(told(EVEN, at=HOUR - 5 * MINUTE, settled=T + 50 * MINUTE), delays=(2 * HOUR,))
+    asking = soaked(None, old)
+    assert asking.state.recounts.asked is not None
+    fits = answer(asking, EVEN, after=HOUR + 30 * SECOND, settled=T + HOUR)
+    shown = replace(
+        look(HOUR),
+        judgements=(*look(HOUR).judgements, JUDGED),
+        measured=Measured(recounts=asking.state.recounts),
+    )
+    saw = seen(looks=(shown,), after=HOUR + 40 * SECOND, recounted=fits)
+    arrived = decide(AN_HOUR, asking.state, saw)
+    assert arrived.state.recounts.told == fits
+    assert isinstance(arrived.state.stage, Soaking)
+    later = replace(shown, at=T + HOUR + MINUTE, measured=Measured(recounts=arrived.state.recounts))
+    judged_now = seen(looks=(later,), after=HOUR + 2 * MINUTE)
+    assert isinstance(decide(AN_HOUR, arrived.state, judged_now).state.stage, Ended)
+
+
+@pytest.mark.parametrize("settled", [T + 50 * MINUTE, T + HOUR])
+def test_a_pass_without_a_look_tells_what_is_waited_for(settled) -> None:
+    """Else the status would change with every other pass, and look as if nobody looked."""
+    counted = known(told(EVEN, at=HOUR, settled=settled), delays=(2 * HOUR,))
+    was = state(soaking(rules=rules(AN_HOUR)), recounts=counted)
+    text = decide(AN_HOUR, was, seen(after=HOUR + 20 * SECOND)).because.message
+    waits = "users exposed until" if settled < T + HOUR else "its end is being judged"
+    assert waits in text
+
+
+STEPPED = plan(steps=(25,), step_soak=HOUR)
+OVER = state(soaking(rules=rules(STEPPED)))
+
+
+def test_a_pass_without_a_look_tells_what_a_step_waits_for() -> None:
+    paused = pair(25, paused=True)
+    text = "Deployment api is paused: kubectl rollout resume deployment/api"
+    for looks in ((), (look(HOUR),)):
+        saw = seen(*paused, looks=looks, after=HOUR + 20 * SECOND)
+        because = decide(STEPPED, OVER, saw).because
+        assert because.reason is Reason.DEPLOYMENT_PAUSED
+        assert because.message.startswith(text)
+
+
+def test_a_pass_without_a_look_tells_the_gate_of_a_step() -> None:
+    gated = plan(steps=(25,), step_soak=HOUR, gates=frozenset({GateKind.EACH_STEP}))
+    asked = decide(gated, OVER, seen(*pair(25), looks=(look(HOUR),), after=HOUR + 20 * SECOND))
+    again = decide(gated, asked.state, seen(*pair(25), after=HOUR + 21 * SECOND))
+    assert again.because == asked.because
+    assert again.because.message == "25 -> 50: the soak is over"

@@ -154,14 +154,14 @@ SPANS = {
     "a soak that is over": (
         state(over(), soaked=Soaked(since=T, until=T + HOUR)), Span(T, T + HOUR)),
     "the hour before a first write": (state(applying()), Span(T - HOUR, T)),
-    "nothing was looked at": (State(), Span(T + MINUTE - HOUR, T + MINUTE)),
+    "nothing was looked at": (State(), Span(T - MINUTE - HOUR, T - MINUTE)),
     "it waits": (State(stage=Pending(since=T)), Span(T - HOUR, T)),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("was", "span"), SPANS.values(), ids=SPANS)
 def test_a_ramp_is_shown_over(was: State, span: Span) -> None:
-    about = of_ramp(plan(), was, T + MINUTE)
+    about = of_ramp(plan(), was)
     assert (about.span, about.kind) == (span, "Ramp")
     assert (about.ramp, about.experiment, about.env) == (Ref("app", "tree-50"), "tree", "ROLLOUT")
 
@@ -170,7 +170,7 @@ def test_a_ramp_has_a_graph_of_each_query_what_broke_first() -> None:
     quiet = judged(name="quiet")
     was = state(soaking(judged=(P95, quiet, SHARE)))
     span = Span(T, T + DAY)
-    assert of_ramp(plan(), was, T).graphs == (
+    assert of_ramp(plan(), was).graphs == (
         Graph("share", "sum(x)", span),
         Graph("p95", "p95", span),
     )
@@ -268,3 +268,8 @@ def test_a_rollback_without_templates_has_none() -> None:
     done = decide(plan(), was, seen(*pair(10), after=HOUR)).state
     assert done.rollback is not None
     assert done.rollback.links == ()
+
+
+def test_links_of_a_ramp_that_nobody_could_look_at_do_not_move_with_time():
+    """Each pass would write another status, and be woken by it."""
+    assert of_ramp(plan(), State()).span.until == plan().ask.created_at

@@ -389,15 +389,20 @@ def test_outages_are_remembered_only_where_an_export_is_counted() -> None:
     assert with_outage(PLAN, evidence(), T + HOUR) == ()
 
 
-def test_too_many_outages_become_one_at_the_end() -> None:
-    every = tuple((T + n * HOUR, T + n * HOUR + MINUTE) for n in range(OUTAGES))
+def test_of_too_many_outages_the_two_nearest_become_one() -> None:
+    """Users between two that are a day apart are good ones."""
+    starts = [T + n * HOUR for n in range(OUTAGES)]
+    starts[30] = starts[29] + 20 * MINUTE
+    every = tuple((at, at + MINUTE) for at in starts)
     lost = evidence(outages=every[:-1], unproven_since=every[-1][0])
     assert with_outage(PLAN, lost, every[-1][1]) == every
     more = evidence(outages=every, unproven_since=T + 99 * HOUR)
-    assert with_outage(PLAN, more, T + 100 * HOUR) == (
-        *every[:-1],
-        (every[-1][0], T + 100 * HOUR),
-    )
+    last = (T + 99 * HOUR, T + 100 * HOUR)
+    joined = (every[29][0], every[30][1])
+    assert with_outage(PLAN, more, last[1]) == (*every[:29], joined, *every[31:], last)
+    near = evidence(outages=every, unproven_since=every[-1][1] + MINUTE)
+    after = with_outage(PLAN, near, every[-1][1] + 2 * MINUTE)
+    assert after == (*every[:-1], (every[-1][0], every[-1][1] + 2 * MINUTE))
 
 
 # --- baselines
@@ -429,10 +434,9 @@ def test_a_count_has_no_bins_of_an_event_that_it_does_not_know() -> None:
 
 
 def lost(had: int, has: int, **facts: object) -> Recounts:
-    """Take in a count of fewer users than there were."""
-    first = soak(known(told(Bin(had // 2, had - had // 2))), 25 * MINUTE)
-    one_in = facts.pop("one_in", 1)
-    fits = answer(first, Bin(has, 0), after=25 * MINUTE, one_in=one_in)
+    """Take in a count of an export that knows fewer users than it did."""
+    first = soak(known(told(EVEN, known=had)), 25 * MINUTE)
+    fits = answer(first, Bin(has, 0), after=25 * MINUTE, **({"known": has} | facts))
     return soak(first.state, 25 * MINUTE, recounted=fits).state.recounts
 
 
@@ -444,19 +448,25 @@ def test_an_export_that_lost_users_is_not_believed(had: int, has: int, *, kept: 
     """What was counted holds; who comes back would be new once more, without the start."""
     after = lost(had, has)
     assert after.told is not None
-    assert (sum(after.told.bins[0][1][0]) == had) is kept
-    words = f"it has {has} of the {had} users that were counted: it must keep a day and the soak"
+    assert (after.told.known == had) is kept
+    words = f"it has {has} of the {had} users that it had: it must keep a day and the soak"
     assert after.unread == (words if kept else "")
     assert (after.asked is not None) is kept
 
 
-def test_a_smaller_sample_or_another_soak_has_lost_nobody() -> None:
+def test_a_smaller_sample_or_another_origin_has_lost_nobody() -> None:
     assert lost(400, 100, one_in=2).unread == ""
-    first = soak(known(BEFORE), 2 * MINUTE)
-    after = soak(first.state, 2 * MINUTE, recounted=answer(first, Bin(), after=2 * MINUTE))
-    assert after.state.recounts.unread == ""
-    none = answer(first, after=2 * MINUTE, bins=())
-    assert soak(first.state, 2 * MINUTE, recounted=none).state.recounts.unread == ""
+    assert lost(400, 100, origin=T).unread == ""
+
+
+def test_users_who_turn_out_not_to_be_new_are_not_lost() -> None:
+    """Yesterday's file comes late: fewer are new, and more are known."""
+    after = lost(400, 500)
+    assert after.told is not None
+    assert (after.unread, sum(after.told.bins[0][1][0]), after.told.known) == ("", 500, 500)
+    first = soak(known(told(EVEN, known=2000)), 25 * MINUTE)
+    fewer = answer(first, Bin(10, 10), after=25 * MINUTE, known=2600)
+    assert soak(first.state, 25 * MINUTE, recounted=fewer).state.recounts.told == fewer
 
 
 def test_a_count_from_before_a_long_hindrance_is_read_anew_and_nothing_is_missed() -> None:

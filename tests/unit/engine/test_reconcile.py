@@ -82,6 +82,14 @@ async def test_missing_signals_are_told_beside_what_says_nothing_of_the_pods(clu
     assert tried == []
 
 
+async def test_pods_that_cannot_be_read_do_not_hide_what_is_known(cluster, world):
+    cluster.patch(Resource.RAMPS, RAMP, {"spec": {"from": 7}})
+    cluster.fail(Refused("pods is forbidden"), verb="list", times=9)
+    await reconcile(RAMP, world)
+    assert status(cluster)["phase"] == "Blocked"
+    assert 'spec.from wants "7"' in status(cluster)["summary"]
+
+
 async def test_the_order_is_finalizer_stamp_status_value_event(cluster, world):
     rest = await reconcile(RAMP, world)
     assert writes(cluster) == [

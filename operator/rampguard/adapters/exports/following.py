@@ -58,6 +58,7 @@ class Following:
                 reach=self._cohorts.reach,
                 settled=settled,
                 bins=tuple(bins.items()),
+                known=self._cohorts.known,
                 one_in=self._cohorts.one_in,
             )
         finally:

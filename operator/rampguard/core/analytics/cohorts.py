@@ -61,6 +61,11 @@ class Cohorts:
         return self._mask + 1
 
     @property
+    def known(self) -> int:
+        """Return how many users were exposed, of those who are counted."""
+        return len(self._exposures)
+
+    @property
     def reach(self) -> datetime | None:
         """Return until when exposures and other events are there; None: of one there is nothing.
 

@@ -269,3 +269,14 @@ async def test_of_the_past_somebody_at_least_was_scraped(world, clock, metrics):
     metrics.late = {f"api-1-{n}": MINUTE for n in range(10)}
     told = "0 of the pods were scraped within 45s"
     assert await silence(world, clock.now() - 30 * MINUTE, pods) == told
+
+
+async def test_of_arms_only_plain_names_are_told(world, clock, metrics):
+    """They are shown where people click on what they see."""
+    place = {"namespace": "app", "instance": "api-1-a", "pod": "api-1-a"}
+    for arm in ("tree", "Blue_2", "[free](http://evil.example)", "a" * 33):
+        metrics.count(COUNTER, 1.0, variant=arm, **place)
+    clock.advance(MINUTE)
+    assert await silence(world, clock.now()) == (
+        'no series with variant="list" of a pod of the targets; there are: Blue_2, tree'
+    )
