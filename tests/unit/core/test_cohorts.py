@@ -270,3 +270,8 @@ def by_hand(events: list[Seen]) -> Iterable[tuple[int, int]]:
             continue
         acts: list[datetime] = [e.at for e in events if e.user == user and e.name == START]
         yield 1, any(earliest <= act <= earliest + SOON for act in acts)
+
+
+def test_all_who_were_exposed_are_known_new_or_not() -> None:
+    before = exposed("b", at=-HOUR)
+    assert cohorts([exposed("a"), exposed("a"), before, started("c"), *LAST]).known == 3
