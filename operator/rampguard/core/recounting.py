@@ -121,8 +121,6 @@ def _is_stale(known: Recounts, now: datetime) -> bool:
 
 def missing(plan: Plan, state: State, now: datetime) -> tuple[Because, ...]:
     """Return what deciding guardrails would miss in the export; empty: nothing that is known."""
-    if not any(one.event and not one.dry_run for one in plan.ask.guardrails):
-        return ()
     source = plan.ask.analytics.source if plan.ask.analytics else ""
     return tuple(
         Because(Reason.SIGNALS_MISSING, f"{who}: {why} (export {source})")

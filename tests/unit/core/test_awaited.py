@@ -9,7 +9,7 @@ from rampguard.core.applying import rules
 from rampguard.core.ask import GateKind, GuardrailType
 from rampguard.core.decide import decide
 from rampguard.core.export import Recounts
-from rampguard.core.model import Decision, Ended, Measured, Soaking, Verdict
+from rampguard.core.model import Decision, Ended, Measured, Outcome, Soaking, Verdict
 from rampguard.core.reasons import Reason
 from recount_scenes import EVEN, PLAN, USERS, answer, known, told
 from scenes import (
@@ -45,7 +45,7 @@ def soaked(
     was = state(soaking(rules=rules(ours), accepted=asked.get("accepted", ())), recounts=known_now)
     measured = Measured(recounts=known_now)
     shown = replace(look(HOUR), judgements=(*look(HOUR).judgements, JUDGED), measured=measured)
-    return decide(ours, was, seen(looks=(shown,), after=HOUR + 20 * SECOND))
+    return decide(ours, was, seen(*pair(ours.ask.to), looks=(shown,), after=HOUR + 20 * SECOND))
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,28 @@ def test_a_count_of_another_soak_is_not_what_is_awaited() -> None:
     assert isinstance(soaked(None, other).state.stage, Soaking)
 
 
-def test_while_it_is_awaited_it_is_counted_every_minute() -> None:
-    slow = known(told(EVEN, at=HOUR - 30 * SECOND, settled=T + 10 * MINUTE), delays=(2 * HOUR,))
-    assert soaked(None, slow).state.recounts.asked is None
-    slow = known(told(EVEN, at=HOUR - 40 * SECOND, settled=T + 10 * MINUTE), delays=(2 * HOUR,))
-    assert soaked(None, slow).state.recounts.asked is not None
+@pytest.mark.parametrize("to", [1, 99])
+def test_with_few_users_in_an_arm_it_waits_as_well(to: int) -> None:
+    assert isinstance(soaked(None, to=to).state.stage, Soaking)
+
+
+@pytest.mark.parametrize(
+    ("age", "over", "settled", "asks"),
+    [
+        (59 * SECOND, 0 * SECOND, T + HOUR, False),
+        (60 * SECOND, 0 * SECOND, T + HOUR, True),
+        (60 * SECOND, 20 * SECOND, T + HOUR, True),
+        (60 * SECOND, -SECOND, T + HOUR, False),
+        (60 * SECOND, 20 * SECOND, T + DAY, False),
+    ],
+)
+def test_while_it_is_awaited_it_is_counted_every_minute(age, over, settled, asks) -> None:
+    after = DAY + over
+    counted = known(told(EVEN, at=after - age, settled=settled), delays=(2 * DAY,))
+    a_day = plan(guardrails=PLAN.ask.guardrails, findings=(), analytics=PLAN.ask.analytics)
+    was = state(soaking(rules=rules(a_day)), recounts=counted)
+    found = decide(a_day, was, seen(after=after)).state.recounts.asked
+    assert (found is not None) is asks
 
 
 @pytest.mark.parametrize(
@@ -82,11 +99,14 @@ def test_while_it_is_awaited_it_is_counted_every_minute() -> None:
     [
         {"guardrails": (SHARE, SPEED, replace(USERS, dry_run=True))},
         {"to": 100},
+        {"to": 0},
         {"guardrails": (SHARE, SPEED)},
     ],
 )
 def test_nobody_waits_for_users_who_decide_nothing(asked) -> None:
-    assert isinstance(soaked(None, **asked).state.stage, Ended)
+    stage = soaked(None, **asked).state.stage
+    assert isinstance(stage, Ended)
+    assert stage.outcome is Outcome.COMPLETED
 
 
 def test_a_count_that_arrives_is_judged_before_the_soak_ends() -> None:
@@ -139,3 +159,10 @@ def test_a_pass_without_a_look_tells_the_gate_of_a_step() -> None:
     again = decide(gated, asked.state, seen(*pair(25), after=HOUR + 21 * SECOND))
     assert again.because == asked.because
     assert again.because.message == "25 -> 50: the soak is over"
+
+
+def test_nothing_is_in_the_way_of_a_step_where_there_is_none() -> None:
+    """A Deployment that is paused at the goal hinders nothing."""
+    was = state(soaking(rules=rules(AN_HOUR)), recounts=known(told(EVEN, settled=T + HOUR)))
+    saw = seen(*pair(paused=True), after=HOUR + 20 * SECOND)
+    assert decide(AN_HOUR, was, saw).because.message.endswith("its end is being judged")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from export_scenes import HOUR, MINUTE, NOON, SECOND, START, Block, Seen
 from rampguard.core.analytics import Cohorts, Followed
 from rampguard.core.analytics.cohorts import BINS
+from rampguard.core.counting import MOST as MOST_BINS
 from rampguard.core.export import Bin, Recount
 
 SOON = 2 * MINUTE
@@ -275,3 +276,83 @@ def by_hand(events: list[Seen]) -> Iterable[tuple[int, int]]:
 def test_all_who_were_exposed_are_known_new_or_not() -> None:
     before = exposed("b", at=-HOUR)
     assert cohorts([exposed("a"), exposed("a"), before, started("c"), *LAST]).known == 3
+
+
+def hit_at(*exposures: timedelta) -> list[int]:
+    """Say at which exposures a user with four events counts as one who had it."""
+    acts = [0 * MINUTE, 10 * MINUTE, 11 * MINUTE, 12 * MINUTE]
+    return [
+        first(exposed("a", at=at), *(started("a", at=act) for act in acts)).control_hits
+        for at in exposures
+    ]
+
+
+def test_an_event_covers_the_exposures_that_it_is_soon_after() -> None:
+    tick = SECOND / 1000
+    assert hit_at(0 * MINUTE, tick, 5 * MINUTE, 8 * MINUTE - tick) == [1, 0, 0, 0]
+    assert hit_at(8 * MINUTE, 10 * MINUTE, 12 * MINUTE, 12 * MINUTE + tick) == [1, 1, 1, 0]
+
+
+def test_an_event_within_what_others_cover_adds_nothing() -> None:
+    close = [started("a", at=n * MINUTE) for n in (0, 2, 4, 6, 3, 1, 6)]
+    for most, events in ((2, close), (2, close[::-1])):
+        assert cohorts(events, most=most).one_in == 1
+    told = first(exposed("a", at=5 * MINUTE), *close)
+    assert told == Bin(control=1, control_hits=1)
+
+
+def test_spans_that_touch_are_one_and_others_are_not() -> None:
+    touching = [started("a", at=0 * MINUTE), started("a", at=SOON)]
+    apart = [*touching, started("a", at=9 * MINUTE), started("a", at=10 * MINUTE)]
+    assert cohorts(touching, most=2).one_in == 1
+    assert cohorts(apart, most=3).one_in == 1
+    assert cohorts(apart, most=2).one_in > 1
+
+
+def test_there_are_as_many_bins_as_the_users_fill() -> None:
+    tick = SECOND / 1000
+    for end, many in ((30 * MINUTE, 2), (30 * MINUTE + tick, 3), (30 * MINUTE - tick, 2)):
+        last = [Seen(e.user, e.experiment, e.name, at=NOON + end + SOON) for e in LAST]
+        _, told = cohorts(last).count(WANTED)
+        assert len(told[START]) == many
+    assert BINS == MOST_BINS
+
+
+@pytest.mark.parametrize("name", ["another", "zebra"])
+def test_the_experiment_is_told_by_its_whole_name(name: str) -> None:
+    assert first(Seen("a", Block("tree", name=name), at=NOON + MINUTE)) == Bin()
+
+
+def test_any_source_but_a_cookie_is_a_draw() -> None:
+    assert first(exposed("a", source="server")) == Bin(control=1)
+    assert first(exposed("a", source="")) == Bin(control=1)
+
+
+def test_of_the_origin_itself_a_record_counts() -> None:
+    assert first(Seen("a", Block("tree"), at=ORIGIN), exposed("a")) == Bin()
+
+
+def test_outages_are_from_their_start_to_before_their_end() -> None:
+    lost = replace(WANTED, outages=((NOON + MINUTE, NOON + 4 * MINUTE),))
+    for minute, users in ((0, 1), (1, 0), (2, 0), (3, 0), (4, 1), (9, 1)):
+        assert bins([exposed("a", at=minute * MINUTE)], lost)[0] == Bin(control=users)
+
+
+def test_who_comes_after_the_end_is_not_counted_yet() -> None:
+    late = exposed("late", at=HOUR - SOON + SECOND)
+    assert sum(map(sum, bins([late]))) == 0
+    slow = Seen("b", None, "clicked", at=NOON - HOUR)
+    assert cohorts([exposed("a"), LAST[0], slow]).count(WANTED) == (None, {START: ()})
+
+
+def test_the_latest_record_says_how_far_an_export_is() -> None:
+    earlier = [Seen(e.user, e.experiment, e.name, at=NOON) for e in LAST]
+    for events in ([*LAST, *earlier], [*earlier, *LAST]):
+        assert cohorts(events).reach == END
+
+
+def test_the_arms_of_users_who_had_the_event_are_kept_apart() -> None:
+    told = first(exposed("a"), exposed("b", "list"), started("b"))
+    assert told == Bin(control=1, treatment=1, control_hits=0, treatment_hits=1)
+    told = first(exposed("a"), started("a"), exposed("b", "list"))
+    assert told == Bin(control=1, treatment=1, control_hits=1, treatment_hits=0)

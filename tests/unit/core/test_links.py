@@ -273,3 +273,25 @@ def test_a_rollback_without_templates_has_none() -> None:
 def test_links_of_a_ramp_that_nobody_could_look_at_do_not_move_with_time():
     """Each pass would write another status, and be woken by it."""
     assert of_ramp(plan(), State()).span.until == plan().ask.created_at
+
+
+def test_a_rollback_of_a_soak_is_shown_from_its_start():
+    watched = state(soaking(since=T - HOUR))
+    assert of_rollback(plan(), watched, T + MINUTE).span == Span(T - HOUR, T + MINUTE)
+    written = state(applying(since=T))
+    assert of_rollback(plan(), written, T + MINUTE).span == Span(T + MINUTE - HOUR, T + MINUTE)
+
+
+def test_a_notice_from_before_its_soak_is_shown_over_the_hour_before():
+    odd = Notice(
+        kind=Kind.BLOCKED,
+        text="x",
+        at=T,
+        since=T + MINUTE,
+        experiment="e",
+        env="E",
+        key="k",
+        origin=10,
+        to=50,
+    )
+    assert of_notice(Ref("app", "x"), odd).span == Span(T - HOUR, T)

@@ -1,7 +1,7 @@
 """When users are counted in an export, what is remembered of it, and when it is too old."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -161,7 +161,7 @@ def test_a_day_with_nothing_to_go_by_blocks_the_start(bins: tuple[Bin, ...], wor
     assert not decision.actions
 
 
-@pytest.mark.parametrize("one", [Bin(1, 0, 1), Bin(0, 1, 0, 1)])
+@pytest.mark.parametrize("one", [Bin(1, 0, 1), Bin(0, 1, 0, 1), Bin(1, 1, 1, 1)])
 def test_one_user_with_the_event_is_enough(one: Bin) -> None:
     told_it = replace(BEFORE, bins=((EVENT, (one,)),))
     assert isinstance(waiting(pending(known(told_it))).state.stage, Applying)
@@ -231,8 +231,10 @@ def test_it_is_counted_again_while_the_ramp_waits() -> None:
         assert early.state.recounts.asked is None
         again = asked(decide(PLAN, was, replace(before(), **wait, signals=None)))
         assert (again.origin, again.since) == (T - DAY, T + pace - DAY)
-    old = replace(BEFORE, origin=T - 2 * DAY)
+    old = replace(BEFORE, origin=T + PACE - 2 * DAY)
     assert asked(waiting(pending(known(old)), PACE, signals=None)).origin == T + PACE - DAY
+    old = replace(BEFORE, origin=T + PACE - 2 * DAY + SECOND)
+    assert asked(waiting(pending(known(old)), PACE, signals=None)).origin == old.origin
 
 
 # --- in a soak
@@ -253,6 +255,18 @@ def test_the_users_of_a_soak_are_counted_from_its_start_on() -> None:
 
 def test_a_ramp_whose_counts_were_lost_counts_from_a_day_before_its_start() -> None:
     assert asked(soak()).origin == T - DAY
+    later = replace(watching().evidence, t0=T + HOUR)
+    was = state(watching(since=T + HOUR, evidence=later))
+    assert asked(soak(was, HOUR + MINUTE)).origin == T - DAY
+    assert asked(soak(replace(was, started_at=None), HOUR + MINUTE)).origin == T + HOUR - DAY
+
+
+@pytest.mark.parametrize("since", [T - HOUR, T + HOUR])
+def test_a_count_of_any_other_soak_is_none_of_this_one(since: datetime) -> None:
+    other = soak(known(told(EVEN, since=since)), 20 * MINUTE)
+    assert asked(other).since == T
+    waits = replace(asked(other), since=since)
+    assert asked(soak(known(None, asked=waits), 20 * MINUTE)).since == T
 
 
 def test_what_was_being_counted_before_the_start_is_not_waited_for() -> None:
@@ -279,8 +293,9 @@ def test_an_answer_is_remembered_and_one_to_another_question_is_not() -> None:
     fits = answer(first, EVEN, after=2 * MINUTE)
     after = soak(first.state, 2 * MINUTE, recounted=fits).state.recounts
     assert (after.told, after.asked) == (fits, None)
-    other = replace(fits, number=fits.number - 1)
-    assert soak(first.state, 2 * MINUTE, recounted=other).state.recounts.told == BEFORE
+    for number in (fits.number - 1, fits.number + 1):
+        other = replace(fits, number=number)
+        assert soak(first.state, 2 * MINUTE, recounted=other).state.recounts.told == BEFORE
 
 
 def test_what_cannot_be_read_in_a_soak_is_tried_again_and_nothing_is_forgotten() -> None:
@@ -343,6 +358,7 @@ def test_the_usual_delay_is_how_old_the_end_was_when_it_went_on() -> None:
     was = known(told(EVEN, at=20 * MINUTE))  # reaches 19
     assert advanced(was, 40 * MINUTE, 50 * MINUTE).delays == (6 * MINUTE,)
     assert advanced(was, 19 * MINUTE, 50 * MINUTE).delays == ()
+    assert advanced(was, 18 * MINUTE, 50 * MINUTE).delays == ()
     assert advanced(was, None, 50 * MINUTE).delays == ()
     assert advanced(known(told(EVEN, reach=None)), 40 * MINUTE, 50 * MINUTE).delays == ()
 
@@ -392,14 +408,15 @@ def test_outages_are_remembered_only_where_an_export_is_counted() -> None:
 def test_of_too_many_outages_the_two_nearest_become_one() -> None:
     """Users between two that are a day apart are good ones."""
     starts = [T + n * HOUR for n in range(OUTAGES)]
-    starts[30] = starts[29] + 20 * MINUTE
+    starts[31] = starts[30] + 20 * MINUTE
     every = tuple((at, at + MINUTE) for at in starts)
     lost = evidence(outages=every[:-1], unproven_since=every[-1][0])
     assert with_outage(PLAN, lost, every[-1][1]) == every
     more = evidence(outages=every, unproven_since=T + 99 * HOUR)
     last = (T + 99 * HOUR, T + 100 * HOUR)
-    joined = (every[29][0], every[30][1])
-    assert with_outage(PLAN, more, last[1]) == (*every[:29], joined, *every[31:], last)
+    joined = (every[30][0], every[31][1])
+    assert with_outage(PLAN, more, last[1]) == (*every[:30], joined, *every[32:], last)
+    assert len(with_outage(PLAN, evidence(outages=(*every, last), unproven_since=T), T)) < 53
     near = evidence(outages=every, unproven_since=every[-1][1] + MINUTE)
     after = with_outage(PLAN, near, every[-1][1] + 2 * MINUTE)
     assert after == (*every[:-1], (every[-1][0], every[-1][1] + 2 * MINUTE))
@@ -414,6 +431,7 @@ def test_of_too_many_outages_the_two_nearest_become_one() -> None:
         (YESTERDAY, 0.6),
         (Bin(control=100, treatment=100, control_hits=60, treatment_hits=30), 0.6),
         (Bin(treatment=100, treatment_hits=30), 0.3),
+        (Bin(treatment=1, treatment_hits=1), 1.0),
         (Bin(), 0.0),
     ],
 )
@@ -457,6 +475,7 @@ def test_an_export_that_lost_users_is_not_believed(had: int, has: int, *, kept: 
 def test_a_smaller_sample_or_another_origin_has_lost_nobody() -> None:
     assert lost(400, 100, one_in=2).unread == ""
     assert lost(400, 100, origin=T).unread == ""
+    assert lost(400, 100, origin=T - 2 * DAY).unread == ""
 
 
 def test_users_who_turn_out_not_to_be_new_are_not_lost() -> None:
@@ -478,3 +497,15 @@ def test_a_count_from_before_a_long_hindrance_is_read_anew_and_nothing_is_missed
     assert isinstance(waiting(pending(known(BEFORE)), 20 * MINUTE).state.stage, Applying)
     still = waiting(pending(known(BEFORE)), 20 * MINUTE + SECOND)
     assert still.because.reason is Reason.PENDING
+
+
+def test_of_too_many_outages_those_with_the_shortest_time_between_become_one() -> None:
+    """Neither their lengths nor their starts say what lies between."""
+    far = [(T + n * DAY, T + n * DAY + MINUTE) for n in range(2, OUTAGES)]
+    first = (T, T + 50 * MINUTE), (T + HOUR, T + 2 * HOUR)  # 10 min apart
+    second = (T + DAY, T + DAY + MINUTE), (T + DAY + 15 * MINUTE, T + DAY + 16 * MINUTE)  # 14 min
+    every = (*first, *second, *far[: OUTAGES - 4])
+    more = evidence(outages=every, unproven_since=T + 99 * DAY)
+    after = with_outage(PLAN, more, T + 99 * DAY + MINUTE)
+    assert after[:3] == ((T, T + 2 * HOUR), *second)
+    assert len(after) == OUTAGES

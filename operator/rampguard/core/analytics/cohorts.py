@@ -99,7 +99,7 @@ class Cohorts:
             return None, dict.fromkeys(self._events, ())
         first, last, size = (self._offset(wanted.since), self._offset(end), wanted.size // UNIT)
         outages = tuple((self._offset(a), self._offset(b)) for a, b in wanted.outages)
-        many = min(BINS, (last - first + size - 1) // size)
+        many = min(BINS, -((first - last) // size))
         cells = {name: [[0, 0, 0, 0] for _ in range(many)] for name in self._events}
         for user, told in self._exposures.items():
             at, arm = divmod(told, KIND)
@@ -137,10 +137,7 @@ class Cohorts:
         if user & self._mask:
             return
         acted, at = self._events[event.name], self._offset(event.at)
-        before = acted.get(user, ())
-        since = at - self._soon
-        if not any(a <= since and at <= b for a, b in before):
-            self._keep(acted, user, _merged((*before, (since, at))))
+        self._keep(acted, user, _merged((*acted.get(user, ()), (at - self._soon, at))))
 
     def _keep(self, acted: dict[int, Spells], user: int, spells: Spells) -> None:
         """Keep what may still count: a first exposure only ever moves to an earlier time."""
