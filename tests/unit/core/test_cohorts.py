@@ -280,11 +280,14 @@ def test_all_who_were_exposed_are_known_new_or_not() -> None:
 
 def hit_at(*exposures: timedelta) -> list[int]:
     """Say at which exposures a user with four events counts as one who had it."""
-    acts = [0 * MINUTE, 10 * MINUTE, 11 * MINUTE, 12 * MINUTE]
-    return [
-        first(exposed("a", at=at), *(started("a", at=act) for act in acts)).control_hits
-        for at in exposures
+    acts = [started("a", at=n * MINUTE) for n in (0, 10, 12, 11)]
+    counts = [
+        [first(exposed("a", at=at), *acts).control_hits for at in exposures],
+        [first(*acts, exposed("a", at=at)).control_hits for at in exposures],
+        [first(*acts[::-1], exposed("a", at=at)).control_hits for at in exposures],
     ]
+    assert counts[0] == counts[1] == counts[2]
+    return counts[0]
 
 
 def test_an_event_covers_the_exposures_that_it_is_soon_after() -> None:
@@ -307,6 +310,16 @@ def test_spans_that_touch_are_one_and_others_are_not() -> None:
     assert cohorts(touching, most=2).one_in == 1
     assert cohorts(apart, most=3).one_in == 1
     assert cohorts(apart, most=2).one_in > 1
+
+
+def test_in_a_soak_of_days_the_bins_go_on() -> None:
+    end = NOON + 50 * HOUR
+    long = replace(WANTED, until=end, size=HOUR)
+    found = Cohorts(FOLLOWED)
+    last = [Seen(e.user, e.experiment, e.name, at=end) for e in LAST]
+    found.add([exposed("a", at=25 * HOUR), *last], end)
+    (_, told) = found.count(long)
+    assert [n for n, one in enumerate(told[START]) if one.control] == [25]
 
 
 def test_there_are_as_many_bins_as_the_users_fill() -> None:

@@ -416,7 +416,8 @@ def test_of_too_many_outages_the_two_nearest_become_one() -> None:
     last = (T + 99 * HOUR, T + 100 * HOUR)
     joined = (every[30][0], every[31][1])
     assert with_outage(PLAN, more, last[1]) == (*every[:30], joined, *every[32:], last)
-    assert len(with_outage(PLAN, evidence(outages=(*every, last), unproven_since=T), T)) < 53
+    many = evidence(outages=(*every, last), unproven_since=T + 101 * HOUR)
+    assert len(with_outage(PLAN, many, T + 102 * HOUR)) == OUTAGES + 1
     near = evidence(outages=every, unproven_since=every[-1][1] + MINUTE)
     after = with_outage(PLAN, near, every[-1][1] + 2 * MINUTE)
     assert after == (*every[:-1], (every[-1][0], every[-1][1] + 2 * MINUTE))

@@ -142,6 +142,8 @@ def test_until_it_is_read_nothing_is_said_and_nothing_is_wrong() -> None:
     found = judged(old, 5 * MINUTE)
     assert found.verdict is UNSURE
     assert found.parts[0].marks == ("the export was not read in this soak yet",)
+    later = judged(known(told(EVEN, since=T + HOUR)), 5 * MINUTE)
+    assert later.parts[0].marks == found.parts[0].marks
     unsettled = of(at=2 * MINUTE, settled=None)
     assert unsettled.verdict is UNSURE
     assert unsettled.parts[0].marks == ("users exposed until none yet",)
