@@ -89,7 +89,8 @@ def test_a_breach_needs_both_thresholds_or_a_kill_switch(measured, baseline) -> 
             if part.name == "kill-switch":
                 assert part.verdict is BREACHED
             elif part.threshold_null is not None and judged.type is not SHARE.type:
-                both = (
+                # bool: with the tests of the twin in one process a cached number may be numpy's.
+                both = bool(
                     part.log_e_null >= part.threshold_null
                     and part.log_e_margin >= part.threshold_margin
                 )
